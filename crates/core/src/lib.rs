@@ -1,0 +1,32 @@
+//! The words every room uses, and the contracts between them. No I/O, time or chance of its own.
+
+mod call;
+mod clock;
+mod credentials;
+mod entropy;
+mod event;
+mod fetch;
+pub mod json;
+mod principal;
+pub mod rpc;
+mod sealed;
+mod secret;
+mod store;
+
+pub use call::{Action, Era, Origin, Resource, ToolName, UpstreamName};
+pub use clock::{Clock, ManualClock, Timestamp};
+pub use credentials::Credentials;
+pub use entropy::{Entropy, EntropyError, SeededEntropy};
+pub use event::{
+    Administration, Completion, Conclusion, Event, Intent, Opening, OpeningKind, ParameterName,
+    SignIn,
+};
+pub use fetch::{Fetch, FetchError, Fetched};
+pub use principal::{Means, Principal, Restriction};
+pub use sealed::{Commitment, SealError, Sealed, Sealer, Sid};
+pub use secret::Secret;
+pub use store::{
+    ApiKeyStore, PasswordStore, Revocation, RevocationKind, RevocationStore, SigningKeyState,
+    SigningKeyStore, StoreError, StoredApiKey, StoredPassword, StoredSigningKey, StoredSubject,
+    StoredUser, SubjectStore, UserChange, UserStore,
+};

@@ -1,0 +1,1 @@
+//! The hall: one straight line that every call walks.

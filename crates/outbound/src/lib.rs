@@ -1,0 +1,1 @@
+//! The one HTTP client, with limits on address, redirect, size and time.

@@ -1,0 +1,1 @@
+//! Where users, keys and revocations are kept.
