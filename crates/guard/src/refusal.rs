@@ -1,0 +1,180 @@
+//! The one error that leaves the hall.
+
+use std::time::Duration;
+
+use haechi_core::UpstreamName;
+use haechi_identity::AuthenticationError;
+
+use crate::UpstreamFailure;
+
+/// Why a caller does not get what it asked for. `Display` is what the caller may know; the rest of
+/// the story is in the source and in the audit entry that `entry` names.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The message is not what the protocol asks for.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// Nobody is known by these credentials.
+    #[error("{0}")]
+    Unauthenticated(#[source] AuthenticationError),
+    /// A sensitive tool wants a fresh sign-in (RFC 9470 §3).
+    #[error("this tool needs a sign-in within the last {}s; sign in again", .max_age.as_secs())]
+    StaleSignIn {
+        /// How old a sign-in may be.
+        max_age: Duration,
+        /// The audit entry.
+        entry: Option<String>,
+    },
+    /// The token lacks scopes that a new token could have (RFC 6750 §3.1).
+    #[error("the token lacks the scope {}", .scopes.join(" "))]
+    ScopeMissing {
+        /// All that are needed.
+        scopes: Vec<String>,
+        /// The audit entry.
+        entry: Option<String>,
+    },
+    /// Policy says no.
+    #[error("{}", denied(.public_reason.as_deref()))]
+    Denied {
+        /// What the policy's author lets the caller know.
+        public_reason: Option<String>,
+        /// The audit entry.
+        entry: Option<String>,
+    },
+    /// An interceptor says no.
+    #[error("refused by `{stage}`: {reason}")]
+    Intercepted {
+        /// Its name.
+        stage: &'static str,
+        /// What the caller may know.
+        reason: &'static str,
+        /// The audit entry.
+        entry: Option<String>,
+    },
+    /// An administrator stopped this tool, person or upstream.
+    #[error("an administrator has stopped this {what}")]
+    Stopped {
+        /// `tool`, `person` or `upstream`.
+        what: &'static str,
+        /// The audit entry.
+        entry: Option<String>,
+    },
+    /// Too many calls.
+    #[error("too many calls; try again in {}s", .retry_after.as_secs().max(1))]
+    TooMany {
+        /// When to try again.
+        retry_after: Duration,
+        /// The audit entry.
+        entry: Option<String>,
+    },
+    /// A session, task or request state that is not this caller's, or is no more.
+    #[error("there is no such {0} for this caller")]
+    UnknownHandle(&'static str),
+    /// The upstream gave no answer.
+    #[error("{}", upstream_sentence(.failure))]
+    Upstream {
+        /// What happened.
+        #[source]
+        failure: UpstreamFailure,
+        /// The audit entry.
+        entry: Option<String>,
+    },
+    /// After too many failures in a row the upstream is left alone for a while.
+    #[error("the upstream `{upstream}` failed too often; try again in {}s", .retry_after.as_secs().max(1))]
+    CircuitOpen {
+        /// Which.
+        upstream: UpstreamName,
+        /// When it is tried again.
+        retry_after: Duration,
+        /// The audit entry.
+        entry: Option<String>,
+    },
+    /// What cannot be recorded does not happen.
+    #[error("the audit log cannot record this call; it was not made")]
+    NotRecorded(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
+    /// A store or key that is needed to decide is not available.
+    #[error("this gateway cannot decide now; the call was not made")]
+    Unavailable(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
+}
+
+fn denied(public_reason: Option<&str>) -> String {
+    public_reason.map_or_else(
+        || "no rule permits this call".to_owned(),
+        |reason| format!("the policy refuses this call: {reason}"),
+    )
+}
+
+const fn upstream_sentence(failure: &UpstreamFailure) -> &'static str {
+    match failure {
+        UpstreamFailure::Unreachable { .. } => "the server behind this gateway cannot be reached",
+        UpstreamFailure::Ended(_) => "the server behind this gateway ended before it answered",
+        UpstreamFailure::Nonsense { .. } => "the server behind this gateway answered nonsense",
+        UpstreamFailure::TimedOut { .. } => "the server behind this gateway did not answer in time",
+        UpstreamFailure::SessionEnded(_) => "the session has ended; initialize again",
+        UpstreamFailure::Busy(_) => "the server behind this gateway cannot take more now",
+    }
+}
+
+impl Refusal {
+    /// The JSON-RPC error code: outside −32768…−32000, as MCP asks of codes of one's own, except
+    /// where the standard has one. The first three digits are the HTTP status of the same meaning.
+    #[must_use]
+    pub const fn code(&self) -> i64 {
+        match self {
+            Self::Malformed(_) => -32600,
+            Self::UnknownHandle(_) => -32602,
+            Self::Unauthenticated(_) => 40_100,
+            Self::StaleSignIn { .. } => 40_101,
+            Self::Denied { .. } => 40_300,
+            Self::Intercepted { .. } => 40_301,
+            Self::ScopeMissing { .. } => 40_302,
+            Self::Stopped { .. } => 40_303,
+            Self::TooMany { .. } => 42_900,
+            Self::Upstream { failure: UpstreamFailure::TimedOut { .. }, .. } => 50_400,
+            Self::Upstream { .. } => 50_200,
+            Self::NotRecorded(_) => 50_300,
+            Self::CircuitOpen { .. } => 50_301,
+            Self::Unavailable(_) => 50_302,
+        }
+    }
+
+    /// The fixed word for metrics, logs and counts.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::Unauthenticated(_) => "unauthenticated",
+            Self::StaleSignIn { .. } => "stale-sign-in",
+            Self::ScopeMissing { .. } => "scope-missing",
+            Self::Denied { .. } => "denied",
+            Self::Intercepted { .. } => "intercepted",
+            Self::Stopped { .. } => "stopped",
+            Self::TooMany { .. } => "too-many",
+            Self::UnknownHandle(_) => "unknown-handle",
+            Self::Upstream { .. } => "upstream",
+            Self::CircuitOpen { .. } => "circuit-open",
+            Self::NotRecorded(_) => "not-recorded",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+
+    /// The audit entry that tells the whole story, when there is one.
+    #[must_use]
+    pub fn entry(&self) -> Option<&str> {
+        match self {
+            Self::StaleSignIn { entry, .. }
+            | Self::ScopeMissing { entry, .. }
+            | Self::Denied { entry, .. }
+            | Self::Intercepted { entry, .. }
+            | Self::Stopped { entry, .. }
+            | Self::TooMany { entry, .. }
+            | Self::Upstream { entry, .. }
+            | Self::CircuitOpen { entry, .. } => entry.as_deref(),
+            Self::Malformed(_)
+            | Self::Unauthenticated(_)
+            | Self::UnknownHandle(_)
+            | Self::NotRecorded(_)
+            | Self::Unavailable(_) => None,
+        }
+    }
+}
