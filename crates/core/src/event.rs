@@ -223,5 +223,8 @@ pub enum Event {
         state: String,
         /// The program's version.
         version: String,
+        /// The machine's boot id, where it tells one: it parts a kill from a power cut.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        boot: Option<String>,
     },
 }
