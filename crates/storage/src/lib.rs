@@ -1,1 +1,12 @@
-//! Where users, keys and revocations are kept.
+//! Where users, keys and revocations are kept: in memory, or in one SQLite file.
+//!
+//! Both backends implement every contract of `haechi_core` and pass one suite, `tests/suite`.
+//!
+//! Errors name what is missing or taken by a word (`user`, `username`, `API key`, `subject`) and
+//! never by its value, which may be personal; only signing keys are named by their public `kid`.
+
+mod memory;
+mod merge;
+mod rule;
+
+pub use memory::Memory;
