@@ -6,11 +6,13 @@
 
 mod edit;
 mod literal;
+mod owned;
 mod scan;
 mod text;
 
 pub use edit::{EditError, Editor};
 pub use literal::quote;
+pub use owned::Checked;
 pub use text::{Elements, Kind, Member, Members, Text};
 
 /// The deepest nesting any [`Limits`] can allow.
