@@ -1,8 +1,11 @@
 //! What goes back to the caller.
 
-use haechi_core::json::Checked;
 use bytes::Bytes;
+use haechi_core::json::Checked;
+use haechi_core::rpc::RequestId;
 use tokio::sync::mpsc;
+
+use crate::Refusal;
 
 /// An answer on its way to the caller. The outcome was recorded before its last byte is handed out.
 #[derive(Debug)]
@@ -26,9 +29,24 @@ pub enum AnswerBody {
     Stream(mpsc::Receiver<AnswerItem>),
 }
 
+/// What a stream brings.
+#[derive(Debug)]
+pub enum AnswerItem {
+    /// One event.
+    Event(AnswerEvent),
+    /// The call failed after its stream had begun: to be said as the JSON-RPC error that answers
+    /// `id`. Nothing follows.
+    Refused {
+        /// The request that is answered so.
+        id: RequestId,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
 /// One event for the caller.
 #[derive(Clone, Debug)]
-pub struct AnswerItem {
+pub struct AnswerEvent {
     /// The event id, for resumption.
     pub event_id: Option<String>,
     /// The message; `None` for priming events, comments and `retry`.
