@@ -1,0 +1,1 @@
+//! Questions to all logs of a data directory.
