@@ -15,7 +15,8 @@ impl UpstreamName {
     /// Takes `name` when it has the form of an upstream's name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+        let allowed =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
         let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
         let fits = name.len() <= 32 && starts_well && name.chars().all(allowed);
         (fits && !name.contains("__")).then(|| Self(name.into()))

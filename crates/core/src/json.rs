@@ -8,6 +8,8 @@ mod edit;
 mod literal;
 mod owned;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use edit::{EditError, Editor};

@@ -6,6 +6,8 @@ mod envelope;
 mod id;
 pub mod method;
 mod revision;
+#[cfg(test)]
+mod tests;
 
 pub use body::{Body, MAX_BATCH};
 pub use envelope::{Envelope, MAX_METHOD_BYTES, RpcError};

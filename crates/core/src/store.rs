@@ -179,7 +179,8 @@ pub trait SigningKeyStore: Send + Sync + fmt::Debug {
     async fn list(&self) -> Result<Vec<StoredSigningKey>, StoreError>;
     /// Adds `key` as the active one and turns the one before it to retiring, in one step.
     /// When `only_if_none` and an active key exists, changes nothing and answers `false`.
-    async fn activate(&self, key: StoredSigningKey, only_if_none: bool) -> Result<bool, StoreError>;
+    async fn activate(&self, key: StoredSigningKey, only_if_none: bool)
+    -> Result<bool, StoreError>;
     /// Retires a key for good and forgets its private part; [`StoreError::Missing`] without such a
     /// key, [`StoreError::Exists`] when it is the active one.
     async fn retire(&self, key_id: &str) -> Result<(), StoreError>;
