@@ -8,5 +8,8 @@
 mod memory;
 mod merge;
 mod rule;
+mod sqlite;
+mod written;
 
 pub use memory::Memory;
+pub use sqlite::Sqlite;

@@ -16,6 +16,7 @@ use haechi_core::{
 
 use crate::merge;
 use crate::rule::{exists, missing, named};
+use crate::written::Written;
 
 /// A store that lives as long as the process. Clones share what they hold.
 ///
@@ -40,14 +41,6 @@ struct State {
 #[derive(Debug, thiserror::Error)]
 #[error("the memory was left half changed")]
 struct Poisoned;
-
-/// What a change did, and whether caches must look again.
-enum Written<T> {
-    /// Raises the epoch.
-    Raising(T),
-    /// Leaves the epoch alone.
-    Quiet(T),
-}
 
 impl Memory {
     /// An empty store.
@@ -123,7 +116,7 @@ impl UserStore for Memory {
         self.write(|state| {
             let user = state.users.get_mut(user_id).ok_or_else(|| missing("user"))?;
             let raises = merge::apply(user, change);
-            Ok(if raises { Written::Raising(()) } else { Written::Quiet(()) })
+            Ok(Written::raising_if(raises, ()))
         })
     }
 

@@ -6,8 +6,9 @@ use haechi_core::{
     Timestamp,
 };
 
-use super::{Memory, State, Written};
+use super::{Memory, State};
 use crate::rule::{exists, missing, named};
+use crate::written::Written;
 
 #[async_trait]
 impl ApiKeyStore for Memory {

@@ -6,9 +6,10 @@ use haechi_core::{
     Timestamp,
 };
 
-use super::{Memory, Written};
+use super::Memory;
 use crate::merge;
 use crate::rule::{exists, named};
+use crate::written::Written;
 
 #[async_trait]
 impl RevocationStore for Memory {
@@ -26,7 +27,7 @@ impl RevocationStore for Memory {
             };
             let before = standing.clone();
             merge::join(standing, &revocation);
-            Ok(if *standing == before { Written::Quiet(()) } else { Written::Raising(()) })
+            Ok(Written::raising_if(*standing != before, ()))
         })
     }
 

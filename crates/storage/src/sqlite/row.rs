@@ -1,0 +1,86 @@
+//! Statements and columns.
+
+use haechi_core::Timestamp;
+use rusqlite::{Connection, Params, Row};
+
+use super::failure::Failure;
+
+/// The first row, or `None`.
+pub(super) fn one<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> Result<T, Failure>,
+) -> Result<Option<T>, Failure> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query_and_then(params, read)?;
+    rows.next().transpose()
+}
+
+/// All rows.
+pub(super) fn many<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.query_and_then(params, read)?.collect()
+}
+
+/// Whether there is a row.
+pub(super) fn any(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+) -> Result<bool, Failure> {
+    Ok(connection.prepare_cached(sql)?.exists(params)?)
+}
+
+/// Changes rows; answers how many.
+pub(super) fn execute(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+) -> Result<usize, Failure> {
+    Ok(connection.prepare_cached(sql)?.execute(params)?)
+}
+
+/// A moment as a column holds it: milliseconds; one past the column's range (292 million years) is
+/// its far end, and comes back as the far end of [`Timestamp`].
+pub(super) fn millis(at: Timestamp) -> i64 {
+    i64::try_from(at.0).unwrap_or(i64::MAX)
+}
+
+/// The moment in the column `name` of `row`.
+pub(super) fn moment(row: &Row<'_>, name: &'static str) -> Result<Timestamp, Failure> {
+    read_moment(name, row.get(name)?)
+}
+
+/// As [`moment`], where there may be none.
+pub(super) fn optional_moment(
+    row: &Row<'_>,
+    name: &'static str,
+) -> Result<Option<Timestamp>, Failure> {
+    row.get::<_, Option<i64>>(name)?.map(|millis| read_moment(name, millis)).transpose()
+}
+
+fn read_moment(name: &'static str, millis: i64) -> Result<Timestamp, Failure> {
+    match millis {
+        i64::MAX => Ok(Timestamp(u64::MAX)),
+        _ => u64::try_from(millis).map(Timestamp).map_err(|_| Failure::Damaged(name)),
+    }
+}
+
+/// `value` as a JSON column holds it.
+pub(super) fn json<T: serde::Serialize>(name: &'static str, value: &T) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|_| Failure::Damaged(name))
+}
+
+/// The value in the JSON column `name`. The cause of a failure is left out: it quotes the value.
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    name: &'static str,
+) -> Result<T, Failure> {
+    serde_json::from_str(&row.get::<_, String>(name)?).map_err(|_| Failure::Damaged(name))
+}
