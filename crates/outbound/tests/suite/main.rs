@@ -1,5 +1,8 @@
 //! The clients against real listeners on loopback.
 
+#[cfg(test)]
 mod fetch;
+#[cfg(test)]
 mod server;
+#[cfg(test)]
 mod upstream;
