@@ -31,13 +31,23 @@ impl RequestId {
         if text.raw().len() > MAX_ID_BYTES {
             return Err(RpcError::BadId);
         }
-        let canonical = match text.kind() {
-            Kind::String => quote(&text.string().unwrap_or_default()),
-            Kind::Number => integer(text).ok_or(RpcError::BadId)?,
-            Kind::Object | Kind::Array | Kind::Boolean | Kind::Null => return Err(RpcError::BadId),
-        };
-        let canonical = (canonical != text.raw()).then(|| canonical.into());
-        Ok(Self { raw: text.raw().into(), canonical })
+        match text.kind() {
+            Kind::String if text.raw().contains('\\') => {
+                let canonical = quote(&text.string().unwrap_or_default());
+                let differs = canonical != text.raw();
+                Ok(Self { raw: text.raw().into(), canonical: differs.then(|| canonical.into()) })
+            }
+            Kind::String => Ok(Self { raw: text.raw().into(), canonical: None }),
+            Kind::Number if text.unsigned().is_none() && text.integer().is_none() => {
+                Err(RpcError::BadId)
+            }
+            Kind::Number => {
+                // The one integer that can be written in two ways.
+                let canonical = (text.raw() == "-0").then(|| "0".into());
+                Ok(Self { raw: text.raw().into(), canonical })
+            }
+            Kind::Object | Kind::Array | Kind::Boolean | Kind::Null => Err(RpcError::BadId),
+        }
     }
 
     /// A string of our own making.
@@ -55,11 +65,6 @@ impl RequestId {
     fn value(&self) -> &str {
         self.canonical.as_ref().unwrap_or(&self.raw)
     }
-}
-
-fn integer(text: Text<'_>) -> Option<String> {
-    let positive = text.unsigned().map(|number| number.to_string());
-    positive.or_else(|| text.integer().map(|number| number.to_string()))
 }
 
 impl From<u64> for RequestId {

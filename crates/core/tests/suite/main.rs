@@ -1,0 +1,4 @@
+//! What must hold for the whole house.
+
+#[cfg(test)]
+mod house;
