@@ -1,0 +1,128 @@
+"""The official conformance suite, direct and through the gateway: not one check may differ.
+
+For each revision the same server is tested twice as the gateway sees it (HTTP and stdio). The map
+`scenario:check#occurrence -> status` of both runs must be equal, and the direct run must reach the
+number of passing checks that was counted for this server, so that two empty runs are not equal.
+"""
+
+import collections
+import json
+import pathlib
+import re
+import shutil
+import sys
+import tempfile
+
+from haechi import Gateway, upstream
+from stand import MODULES, NODE, Checks, run
+from upstreams import python_everything_http, python_everything_stdio
+
+SUITE = MODULES / "@modelcontextprotocol/conformance/dist/index.js"
+
+# Passing checks of the direct run; the second number counts those at 2026-07-28 without the
+# scenarios of the tasks extension, which this server does not have.
+LEAST = {"2025-11-25": 84, "2026-07-28": 169}
+REQUIRED = {"2025-11-25": None, "2026-07-28": 37}
+
+OPEN = """
+[roles.anonymous]
+allow = ["*"]
+"""
+
+
+def suite(url, revision, out):
+    """One run; returns exit status, text and the map of checks."""
+    command = [NODE, SUITE, "server", "--url", url, "--requirements", revision, "-o", out]
+    status, text, err = run(command, timeout=240)
+    return status, text + err, read_checks(pathlib.Path(out))
+
+
+def read_checks(folder):
+    """`scenario:check#occurrence` with status and, for the report, what was wrong."""
+    found = {}
+    for file in sorted(folder.glob("*/checks.json")):
+        scenario = re.sub(r"^server-", "", re.sub(r"-\d{4}-\d\d-\d\dT.*$", "", file.parent.name))
+        seen = collections.Counter()
+        for check in json.loads(file.read_text()):
+            if check["status"] == "INFO":
+                continue
+            seen[check["id"]] += 1
+            found[f"{scenario}:{check['id']}#{seen[check['id']]}"] = check
+    return found
+
+
+def statuses(found):
+    return {key: check["status"] for key, check in found.items()}
+
+
+def differences(direct, through):
+    """One line for each check that does not end the same way."""
+    lines = []
+    for key in sorted(direct.keys() | through.keys()):
+        left, right = direct.get(key), through.get(key)
+        if (left or {}).get("status") != (right or {}).get("status"):
+            why = (right or {}).get("errorMessage") or (right or {}).get("details")
+            lines.append(
+                f"{key}: direct {(left or {}).get('status')}, through "
+                f"{(right or {}).get('status')} {json.dumps(why)[:300]}"
+            )
+    return lines
+
+
+def passing(found):
+    return sum(check["status"] == "SUCCESS" for check in found.values())
+
+
+def required_count(text):
+    """How many required scenarios the suite says it ran, and how many of them passed."""
+    ran = re.search(r"requirements \S+ \((\d+) scenarios\)", text)
+    beside = re.search(r"Not scored for \S+ (\d+) scenario", text)
+    return int(ran.group(1)) - int(beside.group(1)) if ran and beside else None
+
+
+def compare(checks, revision, shape, url, direct, scratch):
+    """Runs the suite through the gateway and holds it to the direct run."""
+    name = f"{revision} through Haechi, {shape} upstream"
+    with checks.guard(name):
+        status, text, through = suite(url, revision, f"{scratch}/{revision}-{shape}")
+        lines = differences(direct, through)
+        for line in lines:
+            print(f"          {line}", flush=True)
+        checks.check(f"{name}: exit status 0", status == 0, text[-400:])
+        checks.check(f"{name}: 0 differences in {len(through)} checks", not lines, f"{len(lines)} differ")
+
+
+def direct_run(checks, revision, url, scratch):
+    """The run that sets the measure."""
+    status, text, found = suite(url, revision, f"{scratch}/{revision}-direct")
+    checks.check(f"{revision} direct: exit status 0", status == 0, text[-400:])
+    count, least = passing(found), LEAST[revision]
+    checks.check(f"{revision} direct: {count} passing checks", count >= least, f"wanted {least}")
+    if REQUIRED[revision]:
+        required = required_count(text)
+        checks.check(f"{revision} direct: {required} required scenarios", required == REQUIRED[revision])
+    return found
+
+
+def main():
+    checks = Checks()
+    scratch = tempfile.mkdtemp(prefix="haechi-conformance-")
+    revisions = sys.argv[1:] or list(LEAST)
+    with python_everything_http() as url:
+        settings = (
+            upstream("web", url=url)
+            + upstream("pipe", command=python_everything_stdio())
+            + OPEN
+        )
+        for revision in revisions:
+            with checks.guard(f"{revision} direct"):
+                direct = direct_run(checks, revision, url, scratch)
+            with checks.guard(f"{revision} gateway"), Gateway(settings) as gateway:
+                for shape, name in (("HTTP", "web"), ("stdio", "pipe")):
+                    compare(checks, revision, shape, gateway.url(f"/{name}/mcp"), direct, scratch)
+    shutil.rmtree(scratch, ignore_errors=True)
+    checks.close()
+
+
+if __name__ == "__main__":
+    main()

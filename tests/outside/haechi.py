@@ -1,0 +1,80 @@
+"""The program under test: its settings, its people, its start and its end."""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import tempfile
+
+from stand import HAECHI, Process, ask, free_port, run, wait_until
+
+
+def toml_string(text):
+    """A TOML basic string; JSON's escapes are a subset of its own."""
+    return json.dumps(str(text))
+
+
+def toml_list(items):
+    return "[" + ", ".join(toml_string(item) for item in items) + "]"
+
+
+def upstream(name, url=None, command=None, more=""):
+    """One `[[upstream]]` of the settings."""
+    how = f"url = {toml_string(url)}" if url else f"command = {toml_list(command)}"
+    return f"[[upstream]]\nname = {toml_string(name)}\n{how}\n{more}\n"
+
+
+class Gateway:
+    """`haechi serve` on a free port with a data directory of its own."""
+
+    def __init__(self, settings, home=None):
+        self.home = pathlib.Path(home or tempfile.mkdtemp(prefix="haechi-outside-"))
+        self.own_home = home is None
+        self.port = free_port()
+        self.config = self.home / "haechi.toml"
+        head = f"data = {toml_string(self.home / 'data')}\n"
+        listen = f"[listen]\naddress = \"127.0.0.1:{self.port}\"\n"
+        self.config.write_text(head + listen + settings)
+        self.process = None
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def cli(self, *arguments, stdin=None, timeout=60):
+        """Runs a subcommand with these settings; fails loudly when it fails."""
+        command = [HAECHI, arguments[0], *arguments[1:], "--config", self.config]
+        status, out, err = run(command, stdin=stdin, timeout=timeout)
+        if status:
+            raise RuntimeError(f"haechi {' '.join(map(str, arguments))} ended with {status}: {err[-600:]}")
+        return out
+
+    def start(self):
+        self.process = Process([HAECHI, "serve", "--config", self.config], name="gateway")
+        self.process.wait_for_port(self.port)
+        wait_until(self.ready, what="the gateway's readiness")
+        return self
+
+    def ready(self):
+        if not self.process.alive():
+            raise RuntimeError(f"the gateway ended: {self.process.log()[-800:]}")
+        try:
+            return ask(self.port, "GET", "/readyz", timeout=5).status == 200
+        except OSError:
+            return False
+
+    def kill(self):
+        self.process.kill()
+
+    def stop(self):
+        if self.process:
+            self.process.stop()
+        if self.own_home and not os.environ.get("HAECHI_KEEP"):
+            shutil.rmtree(self.home, ignore_errors=True)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
