@@ -1,2 +1,10 @@
 //! The program.
+
+mod gateway;
+mod language;
+mod observability;
+mod problem;
+mod server;
+mod transport;
+
 fn main() {}

@@ -1,0 +1,91 @@
+//! The gateway as `serve` runs it: the guard, its routes, and how HTTP may reach them.
+
+mod config;
+mod names;
+mod routes;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use futures::future::BoxFuture;
+use haechi_core::UpstreamName;
+use haechi_guard::{Guard, Upstream};
+use haechi_identity::Identity;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use config::{HttpConfig, HttpLimits};
+pub(crate) use names::Names;
+pub(crate) use routes::{Route, Routes};
+
+/// Says whether everything a call needs works now: `Err` names what does not, in a fixed word.
+pub(crate) type Readiness =
+    Arc<dyn Fn() -> BoxFuture<'static, Result<(), &'static str>> + Send + Sync>;
+
+/// What a gateway is made of.
+pub(crate) struct Parts {
+    /// The line every call walks.
+    pub(crate) guard: Arc<Guard>,
+    /// For sign-in and the public keys.
+    pub(crate) identity: Arc<Identity>,
+    /// What HTTP may do.
+    pub(crate) http: HttpConfig,
+    /// One route for each upstream, and one named `""` for all of them together.
+    pub(crate) routes: Vec<(String, Route)>,
+    /// What `/readyz` asks: the audit log can write, the store can be read.
+    pub(crate) ready: Readiness,
+    /// What `/metrics` shows.
+    pub(crate) metrics: Option<PrometheusHandle>,
+}
+
+/// The gateway. Made once, shared in an `Arc`.
+pub(crate) struct Gateway {
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) http: HttpConfig,
+    pub(crate) names: Names,
+    pub(crate) ready: Readiness,
+    pub(crate) metrics: Option<PrometheusHandle>,
+    /// Cancelled when the gateway stops: streams that would never end by themselves end then.
+    pub(crate) stopping: CancellationToken,
+    routes: ArcSwap<Routes>,
+}
+
+impl Gateway {
+    /// Puts the parts together.
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { guard, identity, http, routes, ready, metrics } = parts;
+        let routes = Routes::new(&http, routes);
+        Self {
+            guard,
+            identity,
+            names: Names::new(&http),
+            http,
+            ready,
+            metrics,
+            stopping: CancellationToken::new(),
+            routes: ArcSwap::from_pointee(routes),
+        }
+    }
+
+    /// Replaces all routes, for requests from now on.
+    pub(crate) fn replace_routes(&self, routes: Vec<(String, Route)>) {
+        self.routes.store(Arc::new(Routes::new(&self.http, routes)));
+    }
+
+    /// The routes of this moment.
+    pub(crate) fn routes(&self) -> Arc<Routes> {
+        self.routes.load_full()
+    }
+
+    /// The upstream of this name.
+    pub(crate) fn upstream(&self, name: &UpstreamName) -> Option<Arc<dyn Upstream>> {
+        self.routes.load().get(name.as_str()).map(|place| Arc::clone(&place.route.upstream))
+    }
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("http", &self.http).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,86 @@
+//! Which upstream answers at which address, and for whom its tokens must be.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use haechi_guard::Upstream;
+use haechi_identity::Audience;
+
+use super::HttpConfig;
+
+/// One upstream as HTTP offers it.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    /// Whom requests go to.
+    pub(crate) upstream: Arc<dyn Upstream>,
+    /// Whether callers without credentials come in here, where identity has a role for them.
+    pub(crate) anonymous: bool,
+    /// The scopes a newcomer should ask for (RFC 6750 §3); may be empty.
+    pub(crate) scopes: Vec<String>,
+}
+
+/// A route with what follows from its address.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// The route.
+    pub(crate) route: Route,
+    /// For whom tokens must be.
+    pub(crate) audience: Audience,
+    /// `/<name>/mcp` or `/mcp`.
+    pub(crate) path: Arc<str>,
+}
+
+impl Place {
+    /// The canonical URI of this route (RFC 8707 §2), as a client that called `host` knows it.
+    pub(crate) fn resource(&self, host: &str) -> &str {
+        let of_host = self.audience.resources.iter().find(|resource| {
+            let rest = resource.split_once("://").map(|(_, rest)| rest);
+            let authority = rest.and_then(|rest| rest.split('/').next());
+            authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+        });
+        of_host.or(self.audience.resources.first()).map_or("", String::as_str)
+    }
+
+    /// Where the metadata of this route is (RFC 9728 §3.1), for a client that called `host`.
+    pub(crate) fn metadata(&self, host: &str) -> String {
+        let resource = self.resource(host);
+        let base = resource.strip_suffix(&*self.path).unwrap_or(resource);
+        format!("{base}/.well-known/oauth-protected-resource{}", self.path)
+    }
+}
+
+/// All routes by name; `""` is all upstreams together.
+#[derive(Debug, Default)]
+pub(crate) struct Routes(HashMap<String, Arc<Place>>);
+
+impl Routes {
+    /// Derives what follows from the addresses.
+    pub(crate) fn new(http: &HttpConfig, routes: Vec<(String, Route)>) -> Self {
+        let bases = http.bases();
+        let places = routes.into_iter().map(|(name, route)| {
+            let path = if name.is_empty() { "/mcp".to_owned() } else { format!("/{name}/mcp") };
+            let resources = bases.iter().map(|base| format!("{base}{path}")).collect();
+            let audience = Audience { resources, anonymous: route.anonymous };
+            (name, Arc::new(Place { route, audience, path: path.into() }))
+        });
+        Self(places.collect())
+    }
+
+    /// The route of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Place>> {
+        self.0.get(name)
+    }
+
+    /// The resource of every route, the address to show first; sorted.
+    pub(crate) fn resources(&self) -> Vec<String> {
+        let mut all: Vec<String> =
+            self.0.values().filter_map(|place| place.audience.resources.first().cloned()).collect();
+        all.sort();
+        all
+    }
+
+    /// Whether `resource` is one of ours, by any of our names.
+    pub(crate) fn has_resource(&self, resource: &str) -> bool {
+        self.0.values().any(|place| place.audience.resources.iter().any(|own| own == resource))
+    }
+}
