@@ -1,14 +1,13 @@
 """The program under test: its settings, its people, its start and its end."""
 
-import contextlib
 import json
 import os
 import pathlib
+import secrets
 import shutil
-import signal
 import tempfile
 
-from stand import HAECHI, Process, ask, free_port, run, wait_until
+from stand import HAECHI, Process, ask, free_port, post, run, wait_until
 
 
 def toml_string(text):
@@ -38,6 +37,7 @@ class Gateway:
         listen = f"[listen]\naddress = \"127.0.0.1:{self.port}\"\n"
         self.config.write_text(head + listen + settings)
         self.process = None
+        self.passwords = {}
 
     def url(self, path):
         return f"http://127.0.0.1:{self.port}{path}"
@@ -49,6 +49,27 @@ class Gateway:
         if status:
             raise RuntimeError(f"haechi {' '.join(map(str, arguments))} ended with {status}: {err[-600:]}")
         return out
+
+    def add_user(self, name, *roles):
+        """Makes a person with a password of their own; before the start or while it runs."""
+        self.passwords[name] = secrets.token_urlsafe(18)
+        self.cli("user", "add", name, "--roles", ",".join(roles), "--password-file", "-",
+                 stdin=self.passwords[name] + "\n")
+
+    def token(self, name, path):
+        """Signs a person in for one route over HTTP and returns the access token."""
+        body = {"username": name, "password": self.passwords[name], "resource": self.url(path)}
+        answer = post(self.port, "/sign-in", body)
+        if answer.status != 200:
+            raise RuntimeError(f"signing in answered {answer}")
+        return answer.json()["access_token"]
+
+    def audit(self, *filters):
+        """The entries of `haechi audit query --json`, one value a line or one array."""
+        text = self.cli("audit", "query", "--json", *filters, timeout=300).strip()
+        if text.startswith("["):
+            return json.loads(text)
+        return [json.loads(line) for line in text.splitlines()]
 
     def start(self):
         self.process = Process([HAECHI, "serve", "--config", self.config], name="gateway")
