@@ -20,8 +20,8 @@ impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
         self.entries.get(key)
     }
 
-    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.entries.get_mut(key)
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        self.entries.values()
     }
 
     /// Puts `value` under `key`, making room by the oldest entry.
@@ -35,21 +35,11 @@ impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
         }
     }
 
-    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        let value = self.entries.remove(key)?;
-        self.order.retain(|kept| kept != key);
-        Some(value)
-    }
-
     /// Drops every entry `keep` says no to.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
         self.entries.retain(|key, value| keep(key, value));
         let entries = &self.entries;
         self.order.retain(|key| entries.contains_key(key));
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
     }
 }
 
@@ -64,8 +54,8 @@ mod tests {
             map.insert(key, key * 10);
         }
         assert_eq!((map.get(&1), map.get(&2), map.get(&3)), (None, Some(&20), Some(&30)));
-        map.remove(&2);
+        map.retain(|key, _| *key != 2);
         map.insert(4, 40);
-        assert_eq!((map.get(&3), map.get(&4), map.len()), (Some(&30), Some(&40), 2));
+        assert_eq!((map.get(&3), map.get(&4)), (Some(&30), Some(&40)));
     }
 }

@@ -4,27 +4,34 @@ mod answer;
 mod bounded;
 mod breaker;
 mod call;
-mod catalog;
 mod caller;
+mod catalog;
+mod depart;
 mod filter;
 mod handles;
 pub mod interceptor;
 mod limits;
 mod line;
-mod screen;
-mod ticket;
 mod pass;
 mod pipeline;
+mod record;
 mod refusal;
+mod screen;
 mod sessions;
+mod ticket;
 mod upstream;
 
 pub use answer::{Answer, AnswerBody, AnswerEvent, AnswerItem};
 pub use breaker::BreakerRule;
 pub use call::{Call, GovernedCall};
+pub use caller::CallerMode;
 pub use catalog::Catalog;
 pub use limits::{CallLimits, Limits};
+pub use line::Screened;
 pub use pass::{Passage, SessionPass};
 pub use pipeline::{Guard, GuardConfig, Rooms, UpstreamRules};
 pub use refusal::Refusal;
-pub use upstream::{Incoming, IncomingBody, IncomingItem, Outgoing, Proofs, Upstream, UpstreamFailure};
+pub use sessions::SessionLimits;
+pub use upstream::{
+    Incoming, IncomingBody, IncomingItem, Outgoing, Proofs, Upstream, UpstreamFailure,
+};

@@ -84,10 +84,7 @@ pub(crate) struct Pace {
 
 impl Pace {
     pub(crate) fn new() -> Self {
-        Self {
-            arrivals: Mutex::new(Bounded::new(REMEMBERED)),
-            places: Mutex::new(HashMap::new()),
-        }
+        Self { arrivals: Mutex::new(Bounded::new(REMEMBERED)), places: Mutex::new(HashMap::new()) }
     }
 
     /// Counts one call of `sid`; `Err` says when the next may come.
@@ -135,7 +132,9 @@ impl Pace {
 }
 
 fn new_places(count: u32) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)))
+    Arc::new(Semaphore::new(
+        usize::try_from(count).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS),
+    ))
 }
 
 #[cfg(test)]
@@ -191,7 +190,8 @@ mod tests {
     #[test]
     fn a_place_is_free_again_when_it_is_left() {
         let pace = Pace::new();
-        let (upstream, one) = (Arc::from("crm"), CallLimits { concurrency: 1, ..CallLimits::default() });
+        let (upstream, one) =
+            (Arc::from("crm"), CallLimits { concurrency: 1, ..CallLimits::default() });
         let place = pace.enter(&upstream, (0, &one));
         assert!(place.is_some());
         assert!(pace.enter(&upstream, (0, &one)).is_none());

@@ -177,4 +177,25 @@ impl Refusal {
             | Self::Unavailable(_) => None,
         }
     }
+
+    /// The same refusal, naming its audit entry where the kind has room for one.
+    #[must_use]
+    pub fn with_entry(mut self, id: String) -> Self {
+        match &mut self {
+            Self::StaleSignIn { entry, .. }
+            | Self::ScopeMissing { entry, .. }
+            | Self::Denied { entry, .. }
+            | Self::Intercepted { entry, .. }
+            | Self::Stopped { entry, .. }
+            | Self::TooMany { entry, .. }
+            | Self::Upstream { entry, .. }
+            | Self::CircuitOpen { entry, .. } => *entry = Some(id),
+            Self::Malformed(_)
+            | Self::Unauthenticated(_)
+            | Self::UnknownHandle(_)
+            | Self::NotRecorded(_)
+            | Self::Unavailable(_) => {}
+        }
+        self
+    }
 }

@@ -34,7 +34,6 @@ pub struct Proofs {
 
 impl Proofs {
     /// The decision this request leaves under.
-    #[must_use]
     pub const fn permitted(&self) -> &Permitted {
         &self.permitted
     }
@@ -171,7 +170,11 @@ pub trait Upstream: Send + Sync + fmt::Debug {
     /// # Errors
     ///
     /// [`UpstreamFailure`]; a JSON-RPC error is an answer, not a failure.
-    async fn forward(&self, outgoing: Outgoing, proofs: Proofs) -> Result<Incoming, UpstreamFailure>;
+    async fn forward(
+        &self,
+        outgoing: Outgoing,
+        proofs: Proofs,
+    ) -> Result<Incoming, UpstreamFailure>;
 
     /// The second door: `initialize`, `ping`, `server/discover`, notifications, answers to the
     /// server's requests, under a pass.
@@ -179,8 +182,11 @@ pub trait Upstream: Send + Sync + fmt::Debug {
     /// # Errors
     ///
     /// As [`Upstream::forward`].
-    async fn relay(&self, outgoing: Outgoing, pass: &SessionPass)
-    -> Result<Incoming, UpstreamFailure>;
+    async fn relay(
+        &self,
+        outgoing: Outgoing,
+        pass: &SessionPass,
+    ) -> Result<Incoming, UpstreamFailure>;
 
     /// Opens the stream of what belongs to a session and no call (HTTP GET), or resumes one.
     ///

@@ -35,11 +35,7 @@ pub trait Interceptor: Send + Sync + fmt::Debug {
     }
 
     /// The final message, before the caller gets it: `Some` takes its place.
-    async fn on_result(
-        &self,
-        _: &Principal,
-        _: &Checked,
-    ) -> Result<Option<Checked>, Refusal> {
+    async fn on_result(&self, _: &Principal, _: &Checked) -> Result<Option<Checked>, Refusal> {
         Ok(None)
     }
 }

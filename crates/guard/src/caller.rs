@@ -1,0 +1,103 @@
+//! The caller as the upstream learns of it: a short signed assertion, or nothing.
+
+use std::time::Duration;
+
+use haechi_core::json::{Editor, Text, quote};
+use haechi_core::{Principal, UpstreamName};
+use haechi_identity::{CallerAssertion, Identity};
+
+use crate::{GovernedCall, Refusal};
+
+/// The member of `params._meta` that carries the assertion.
+pub(crate) const CALLER_META: &str = "haechi/caller";
+
+/// The header that carries the assertion over HTTP.
+pub(crate) const CALLER_HEADER: &str = "Haechi-Caller";
+
+const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
+
+/// What an upstream learns of the caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallerMode {
+    /// Nothing.
+    #[default]
+    None,
+    /// A JWT by the gateway's key, bound to this request, 60 seconds at most.
+    Signed,
+}
+
+/// Takes out what a client sent under the assertion's name, and puts the true one in; the text of
+/// the assertion, when there is one.
+pub(crate) fn introduce(
+    call: &mut GovernedCall,
+    mode: CallerMode,
+    principal: &Principal,
+    identity: &Identity,
+) -> Result<Option<String>, Refusal> {
+    match mode {
+        CallerMode::None => remove(call).map(|()| None),
+        CallerMode::Signed => {
+            let assertion = sign(call, principal, identity)?;
+            put(call, &assertion)?;
+            Ok(Some(assertion))
+        }
+    }
+}
+
+fn sign(
+    call: &GovernedCall,
+    principal: &Principal,
+    identity: &Identity,
+) -> Result<String, Refusal> {
+    let name = &call.resource().name;
+    let assertion = CallerAssertion {
+        upstream: audience(call.upstream()),
+        method: call.method(),
+        tool: (!name.is_empty()).then_some(&**name),
+        request_id: call.id().raw(),
+        principal,
+        lifetime: ASSERTION_LIFETIME,
+    };
+    identity.sign_assertion(&assertion).map_err(|error| Refusal::Unavailable(Some(error.into())))
+}
+
+/// The audience of an assertion is the upstream's name in the settings.
+fn audience(upstream: &UpstreamName) -> &str {
+    upstream.as_str()
+}
+
+fn remove(call: &mut GovernedCall) -> Result<(), Refusal> {
+    let Some(meta) = call.params().and_then(|params| params.member("_meta")) else { return Ok(()) };
+    if meta.member(CALLER_META).is_none() {
+        return Ok(());
+    }
+    let mut editor = Editor::new(call.body().text());
+    editor.remove_member(meta, CALLER_META);
+    finish(editor.finish(), call)
+}
+
+fn put(call: &mut GovernedCall, assertion: &str) -> Result<(), Refusal> {
+    let root = call.body().text();
+    let mut editor = Editor::new(root);
+    let member = format!("{}:{}", quote(CALLER_META), quote(assertion));
+    match (call.params(), call.params().and_then(|params| params.member("_meta"))) {
+        (_, Some(meta)) => editor.set_member(meta, CALLER_META, quote(assertion)),
+        (Some(params), None) => editor.set_member(params, "_meta", format!("{{{member}}}")),
+        (None, None) => editor.set_member(root, "params", format!(r#"{{"_meta":{{{member}}}}}"#)),
+    };
+    finish(editor.finish(), call)
+}
+
+fn finish<E>(edited: Result<String, E>, call: &mut GovernedCall) -> Result<(), Refusal> {
+    let too_large = || Refusal::Malformed("the request cannot carry its caller");
+    call.replace_body(edited.map_err(|_| too_large())?).map_err(|_| too_large())
+}
+
+/// The same name in a relayed message is taken out too; `None` when it is not there.
+pub(crate) fn without_caller(message: Text<'_>) -> Option<String> {
+    let meta = message.path(&["params", "_meta"])?;
+    meta.member(CALLER_META)?;
+    let mut editor = Editor::new(message);
+    editor.remove_member(meta, CALLER_META);
+    editor.finish().ok()
+}

@@ -1,0 +1,111 @@
+//! A call that has left: what its messages are screened under, and what its outcome is written with.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use haechi_audit::OpenIntent;
+use haechi_core::json::Checked;
+use haechi_core::rpc::RequestId;
+use haechi_core::{Action, Completion, Conclusion, Era, Principal, Resource, Sealer};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+
+/// A call that has left.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    pub(crate) principal: Principal,
+    pub(crate) id: RequestId,
+    pub(crate) method: Arc<str>,
+    pub(crate) action: Action,
+    pub(crate) resource: Resource,
+    pub(crate) era: Era,
+    pub(crate) progress_token: Option<RequestId>,
+    pub(crate) entry: String,
+    /// Raised when the caller cancels by `notifications/cancelled`.
+    pub(crate) cancelled: Notify,
+    started: Instant,
+    bytes: AtomicU64,
+    messages: AtomicU32,
+    open: Mutex<Option<(OpenIntent, OwnedSemaphorePermit)>>,
+}
+
+/// What a ticket is made of besides its call.
+#[derive(Debug)]
+pub(crate) struct Departure {
+    pub(crate) intent: OpenIntent,
+    pub(crate) place: OwnedSemaphorePermit,
+    pub(crate) entry: String,
+    pub(crate) started: Instant,
+}
+
+impl Ticket {
+    pub(crate) fn new(
+        call: &crate::GovernedCall,
+        principal: &Principal,
+        progress_token: Option<RequestId>,
+        departure: Departure,
+    ) -> Self {
+        Self {
+            principal: principal.clone(),
+            id: call.id().clone(),
+            method: Arc::clone(call.method()),
+            action: call.action(),
+            resource: call.resource().clone(),
+            era: call.era(),
+            progress_token,
+            entry: departure.entry,
+            cancelled: Notify::new(),
+            started: departure.started,
+            bytes: AtomicU64::new(0),
+            messages: AtomicU32::new(0),
+            open: Mutex::new(Some((departure.intent, departure.place))),
+        }
+    }
+
+    /// Counts a message that goes to the caller.
+    pub(crate) fn count(&self, message: &Checked) {
+        self.bytes.fetch_add(u64::try_from(message.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.messages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the outcome is still to be written.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Writes the outcome, once; later calls do nothing. Frees the tool's place.
+    pub(crate) fn conclude(&self, end: End<'_>, sealer: &dyn Sealer) {
+        let taken = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((intent, place)) = taken else { return };
+        let result = end
+            .result
+            .and_then(|message| sealer.commit(&self.principal.sid, "result", message.bytes()).ok());
+        let conclusion = Conclusion {
+            intent: intent.sequence(),
+            completion: end.completion,
+            error_code: end.error_code,
+            duration_us: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            response_bytes: self.bytes.load(Ordering::Relaxed),
+            messages: self.messages.load(Ordering::Relaxed),
+            result,
+        };
+        if intent.conclude(conclusion).is_err() {
+            tracing::error!(entry = self.entry, "an outcome could not be written to the audit log");
+        }
+        drop(place);
+    }
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End<'a> {
+    pub(crate) completion: Completion,
+    pub(crate) error_code: Option<i64>,
+    pub(crate) result: Option<&'a Checked>,
+}
+
+impl End<'_> {
+    pub(crate) const fn without_answer(completion: Completion) -> Self {
+        Self { completion, error_code: None, result: None }
+    }
+}
