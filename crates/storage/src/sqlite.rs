@@ -51,7 +51,7 @@ impl Sqlite {
     /// # Errors
     ///
     /// [`StoreError::Newer`] when a newer program made the file. [`StoreError::Unavailable`] when
-    /// others may enter its directory or read it (the source says what to do), when another program
+    /// others may write to its directory or read it (the source says what to do), when another program
     /// made it, and when it cannot be opened.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let path = path.to_owned();

@@ -21,10 +21,10 @@ pub(super) enum Failure {
     #[error("the store's threads cannot be started")]
     Thread(#[source] io::Error),
     /// Others could replace the file.
-    #[error("others may enter the directory `{0}` (mode {1:04o}); close it with `chmod 700`")]
+    #[error("others may write to the directory `{0}` (mode {1:04o}); close it with `chmod go-w`")]
     OpenDirectory(PathBuf, u32),
     /// Others could read or write the file.
-    #[error("others may read or write `{0}` (mode {1:04o}); close it with `chmod 600`")]
+    #[error("others may read or write `{0}` (mode {1:04o}); close it with `chmod go=`")]
     OpenFile(PathBuf, u32),
     /// A directory, a device, a pipe.
     #[error("`{0}` is not a file")]

@@ -25,7 +25,8 @@ pub(super) fn prepare(path: &Path) -> Result<PathBuf, Failure> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(at)?;
     let directory = directory.canonicalize().map_err(at)?;
     let open = mode(&directory)?;
-    if open & 0o077 != 0 {
+    // Looking inside shows only names and sizes; writing would let others replace the file.
+    if open & 0o022 != 0 {
         return Err(Failure::OpenDirectory(directory, open));
     }
     let name = path.file_name().ok_or_else(|| Failure::NotAFile(path.to_owned()))?;

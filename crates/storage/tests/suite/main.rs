@@ -1,0 +1,97 @@
+//! One suite of contracts for every backend, and what only a file can get wrong.
+
+#[cfg(test)]
+mod api_keys;
+#[cfg(test)]
+mod backend;
+#[cfg(test)]
+mod durability;
+#[cfg(test)]
+mod files;
+#[cfg(test)]
+mod passwords;
+#[cfg(test)]
+mod revocations;
+#[cfg(test)]
+mod signing_keys;
+#[cfg(test)]
+mod subjects;
+#[cfg(test)]
+mod users;
+
+/// Runs every case on every backend. A case that is missing here is dead code, which is an error.
+#[cfg(test)]
+macro_rules! contract {
+    ($($module:ident { $($case:ident),+ $(,)? })+) => {
+        mod memory {
+            $(mod $module { $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $case() { crate::$module::$case(crate::backend::memory()).await; }
+            )+ })+
+        }
+        mod sqlite {
+            $(mod $module { $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $case() { crate::$module::$case(crate::backend::sqlite().await).await; }
+            )+ })+
+        }
+    };
+}
+
+#[cfg(test)]
+contract! {
+    users {
+        a_user_is_found_by_id_and_by_username_as_it_was_added,
+        an_id_or_username_that_is_taken_is_refused_and_nothing_changes,
+        an_empty_id_or_username_is_refused,
+        users_are_listed_by_username_a_page_at_a_time,
+        a_change_replaces_only_what_it_names,
+        changing_or_removing_nobody_is_missing,
+        removing_a_user_takes_password_and_api_keys_along,
+        any_text_is_kept_whole,
+        a_username_that_many_want_is_given_once,
+        changes_that_many_make_at_once_are_all_kept,
+        the_epoch_rises_with_every_change_but_a_sign_in,
+        errors_and_debug_output_carry_no_values,
+    }
+    passwords {
+        the_last_password_is_the_only_one,
+        a_password_without_a_user_is_missing,
+        of_many_passwords_at_once_one_is_kept_whole,
+        a_password_raises_the_epoch,
+    }
+    api_keys {
+        a_key_is_found_as_it_was_added,
+        a_taken_id_exists_and_an_unknown_user_is_missing,
+        keys_are_listed_oldest_first_and_by_user,
+        a_key_is_revoked_once_and_keeps_the_moment,
+        the_epoch_rises_when_a_key_is_added_or_revoked,
+    }
+    signing_keys {
+        the_key_before_turns_to_retiring_in_the_same_step,
+        only_if_none_leaves_an_active_key_alone,
+        of_many_first_keys_at_once_one_is_activated,
+        of_many_rotations_at_once_one_key_stays_active,
+        a_retired_key_has_no_private_part,
+        an_active_a_missing_and_a_retired_key_are_told_apart,
+        keys_are_listed_oldest_first,
+        the_epoch_rises_when_keys_change,
+    }
+    revocations {
+        every_kind_is_listed_as_it_was_added,
+        a_second_revocation_keeps_the_earlier_moment_and_for_a_subject_the_later,
+        the_longer_until_wins,
+        a_revocation_stands_until_its_end_and_is_then_forgotten,
+        a_stop_is_lifted_once_and_a_revocation_never,
+        the_earliest_of_many_at_once_is_kept,
+        the_epoch_rises_with_revocations_and_stops_but_not_with_forgetting,
+        the_epoch_never_falls_and_counts_every_change_made_at_once,
+    }
+    subjects {
+        the_first_name_of_a_person_stays,
+        of_many_names_at_once_all_get_the_same,
+        an_erased_person_is_found_without_a_key,
+        a_name_in_use_is_not_given_to_another_person,
+        a_new_person_raises_no_epoch,
+    }
+}
