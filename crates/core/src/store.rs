@@ -140,6 +140,7 @@ pub trait ApiKeyStore: Send + Sync + fmt::Debug {
     /// All keys, oldest first; of `user_id` where given.
     async fn list(&self, user_id: Option<&str>) -> Result<Vec<StoredApiKey>, StoreError>;
     /// Revokes a key. One that is revoked already stays as it was; `false` then.
+    /// [`StoreError::Missing`] without such a key.
     async fn revoke(&self, key_id: &str, at: Timestamp) -> Result<bool, StoreError>;
 }
 
@@ -179,6 +180,8 @@ pub trait SigningKeyStore: Send + Sync + fmt::Debug {
     async fn list(&self) -> Result<Vec<StoredSigningKey>, StoreError>;
     /// Adds `key` as the active one and turns the one before it to retiring, in one step.
     /// When `only_if_none` and an active key exists, changes nothing and answers `false`.
+    /// [`StoreError::Exists`] when the id is taken. The store sets `state` and `retiring_since`
+    /// itself: the key before stops signing at the new one's `created_at`.
     async fn activate(&self, key: StoredSigningKey, only_if_none: bool)
     -> Result<bool, StoreError>;
     /// Retires a key for good and forgets its private part; [`StoreError::Missing`] without such a
@@ -224,11 +227,13 @@ pub trait RevocationStore: Send + Sync + fmt::Debug {
     /// A number that rises with every change to users, keys, revocations and stops, by whichever
     /// process. Cheap: it is read on every request.
     async fn epoch(&self) -> Result<u64, StoreError>;
-    /// Adds a revocation; one that stands already keeps the earlier `at`, for `Subject` the later.
+    /// Adds a revocation; one that stands already keeps the earlier `at`, for `Subject` the later,
+    /// and the longer `until`.
     async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError>;
-    /// Takes a stop back; `false` when there was none.
+    /// Takes a stop back; `false` when there was none. A token, a subject or a key that was revoked
+    /// stays revoked: `false` too.
     async fn lift(&self, kind: RevocationKind, issuer: &str, id: &str) -> Result<bool, StoreError>;
-    /// All that stand at `now`.
+    /// All that stand at `now`, in no particular order; the end is exclusive.
     async fn list(&self, now: Timestamp) -> Result<Vec<Revocation>, StoreError>;
     /// Forgets those whose `until` has passed; raises no epoch.
     async fn forget(&self, now: Timestamp) -> Result<u64, StoreError>;
@@ -249,6 +254,7 @@ pub struct StoredSubject {
 #[async_trait]
 pub trait SubjectStore: Send + Sync + fmt::Debug {
     /// Keeps `subject`, or answers the one that stands under its `lookup`; one step.
+    /// [`StoreError::Exists`] when its sid is another person's. Raises no epoch.
     async fn find_or_add(&self, subject: StoredSubject) -> Result<StoredSubject, StoreError>;
     /// The person under `lookup`.
     async fn by_lookup(&self, lookup: &[u8; 32]) -> Result<Option<StoredSubject>, StoreError>;
