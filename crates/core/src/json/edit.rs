@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 
-use super::{Kind, Limits, MAX_DEPTH, Text, check, quote};
+use super::{Kind, Limits, MAX_DEPTH, Member, Text, check, quote};
 
 /// What is new is checked for being JSON, not for its size: it is ours.
 const NEW: Limits = Limits { max_bytes: usize::MAX, max_depth: MAX_DEPTH, max_members: usize::MAX };
@@ -44,7 +44,7 @@ pub enum EditError {
 pub struct Editor<'a> {
     root: Text<'a>,
     splices: Vec<Splice>,
-    containers: BTreeMap<usize, ContainerEdit<'a>>,
+    containers: BTreeMap<usize, ContainerEdit>,
     mistake: Option<EditError>,
 }
 
@@ -54,8 +54,11 @@ struct Splice {
     new: String,
 }
 
-struct ContainerEdit<'a> {
-    container: Text<'a>,
+struct ContainerEdit {
+    /// Just behind the opening bracket.
+    inside: usize,
+    /// The whole span of each member (name included) or element.
+    spans: Vec<Range<usize>>,
     removed: BTreeSet<usize>,
     /// Members to append, by name, each with its whole text.
     appended: BTreeMap<String, String>,
@@ -103,10 +106,11 @@ impl<'a> Editor<'a> {
         if !self.accepts(array, Kind::Array) {
             return self;
         }
-        if index >= array.len() {
+        let edit = self.container(array);
+        if index >= edit.spans.len() {
             return self.reject(EditError::NoSuchElement { at: array.span().start });
         }
-        self.container(array).removed.insert(index);
+        edit.removed.insert(index);
         self
     }
 
@@ -151,9 +155,11 @@ impl<'a> Editor<'a> {
         apply(self.root, &splices)
     }
 
-    fn container(&mut self, container: Text<'a>) -> &mut ContainerEdit<'a> {
-        self.containers.entry(container.span().start).or_insert_with(|| ContainerEdit {
-            container,
+    fn container(&mut self, container: Text<'a>) -> &mut ContainerEdit {
+        let start = container.span().start;
+        self.containers.entry(start).or_insert_with(|| ContainerEdit {
+            inside: start + 1,
+            spans: spans(container),
             removed: BTreeSet::new(),
             appended: BTreeMap::new(),
         })
@@ -190,38 +196,27 @@ impl fmt::Debug for Editor<'_> {
     }
 }
 
-impl ContainerEdit<'_> {
+impl ContainerEdit {
     fn splices(&self, splices: &mut Vec<Splice>) {
-        let spans = self.spans();
         let appended = self.appended.values().cloned().collect::<Vec<_>>().join(",");
-        let (Some(first), Some(last)) = (spans.first(), spans.last()) else {
-            let inside = self.container.span().start + 1;
-            return splices.push(Splice { range: inside..inside, new: appended });
+        let (Some(first), Some(last)) = (self.spans.first(), self.spans.last()) else {
+            return splices.push(Splice { range: self.inside..self.inside, new: appended });
         };
-        if self.removed.len() == spans.len() {
+        if self.removed.len() == self.spans.len() {
             return splices.push(Splice { range: first.start..last.end, new: appended });
         }
-        self.remove_runs(&spans, splices);
+        self.remove_runs(splices);
         if !appended.is_empty() {
             splices.push(Splice { range: last.end..last.end, new: format!(",{appended}") });
         }
     }
 
-    /// The whole span of each member (name included) or element.
-    fn spans(&self) -> Vec<Range<usize>> {
-        if self.container.kind() == Kind::Array {
-            return self.container.elements().map(Text::span).collect();
-        }
-        let whole = |member: super::Member<'_>| member.key_span.start..member.value.span().end;
-        self.container.members().map(whole).collect()
-    }
-
     /// Cuts each member that goes: with the comma before it when a member that stays precedes it,
     /// with the comma after it otherwise.
-    fn remove_runs(&self, spans: &[Range<usize>], splices: &mut Vec<Splice>) {
+    fn remove_runs(&self, splices: &mut Vec<Splice>) {
         let mut kept_end = None;
         let mut gone_start = None;
-        for (index, span) in spans.iter().enumerate() {
+        for (index, span) in self.spans.iter().enumerate() {
             if self.removed.contains(&index) {
                 match kept_end {
                     Some(end) => splices.push(cut(end..span.end)),
@@ -237,6 +232,14 @@ impl ContainerEdit<'_> {
             kept_end = Some(span.end);
         }
     }
+}
+
+fn spans(container: Text<'_>) -> Vec<Range<usize>> {
+    if container.kind() == Kind::Array {
+        return container.elements().map(Text::span).collect();
+    }
+    let whole = |member: Member<'_>| member.key_span.start..member.value.span().end;
+    container.members().map(whole).collect()
 }
 
 const fn cut(range: Range<usize>) -> Splice {

@@ -299,20 +299,22 @@ fn value_end(bytes: &[u8], at: usize) -> usize {
 
 fn container_end(bytes: &[u8], mut at: usize) -> usize {
     let mut depth = 0_usize;
-    while let Some(byte) = bytes.get(at) {
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let Some((skipped, byte)) = rest.iter().enumerate().find(|(_, byte)| is_structure(**byte))
+        else {
+            return bytes.len();
+        };
+        at += skipped + 1;
         match byte {
-            b'"' => {
-                at = literal_end(bytes, at);
-                continue;
-            }
+            b'"' => at = literal_end(bytes, at - 1),
             b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        at += 1;
-        if depth == 0 {
-            break;
+            _ if depth > 1 => depth -= 1,
+            _ => return at,
         }
     }
-    at
+}
+
+const fn is_structure(byte: u8) -> bool {
+    matches!(byte, b'"' | b'{' | b'}' | b'[' | b']')
 }
