@@ -1,12 +1,29 @@
 //! What happened? A log of calls that survives a kill and a power cut, and never says what is not so.
 
 mod config;
+mod counts;
+mod disk;
+mod entry;
+mod error;
+mod frame;
+mod intent;
+mod lock;
 mod log;
 mod query;
 mod reader;
+mod recovery;
+mod scan;
 mod sealer;
+mod segment;
+mod shared;
+mod tail;
 
 pub use config::{AuditConfig, Durability};
-pub use log::{AuditLog, Health, OpenError, OpenIntent, RecordError, Recorded, Recovery};
-
+pub use entry::Entry;
+pub use error::{OpenError, RecordError};
+pub use intent::{OpenIntent, Recorded};
+pub use log::{AuditLog, Health};
+pub use query::{Answer, EventKind, Follow, Query, Record, find};
+pub use reader::{Backwards, Entries, ReadError, Reader};
+pub use recovery::Recovery;
 pub use sealer::SubjectSealer;

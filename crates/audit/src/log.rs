@@ -1,98 +1,24 @@
 //! The log, as the hall sees it.
 
-use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use haechi_core::{Clock, Conclusion, Entropy, Event, Intent};
+use haechi_core::{Clock, Completion, Conclusion, Event, Intent, Timestamp};
+use tokio::sync::oneshot;
 
-use crate::AuditConfig;
-
-/// Why a log could not be opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// Another process writes this log.
-    #[error("the audit log is written by another process{}", pid_text(*.pid))]
-    Locked {
-        /// Its process id, when it could be read.
-        pid: Option<u32>,
-    },
-    /// A setting is out of its range.
-    #[error("`{setting}` of the audit log must be {wanted}")]
-    Setting {
-        /// Its name in [`AuditConfig`].
-        setting: &'static str,
-        /// What it must be.
-        wanted: &'static str,
-    },
-    /// An entry that was acknowledged, or may have been, does not read as it was written.
-    #[error("entry {sequence} of the audit log is damaged at byte {offset} of `{segment}`")]
-    Damaged {
-        /// The segment's file name.
-        segment: String,
-        /// Where in it.
-        offset: u64,
-        /// The entry that should stand there.
-        sequence: u64,
-    },
-    /// The log was made by a newer program.
-    #[error("`{segment}` was written by a newer program")]
-    Newer {
-        /// The segment's file name.
-        segment: String,
-    },
-    /// A file could not be made, read or written.
-    #[error("`{path}` cannot be used")]
-    File {
-        /// Which file or directory.
-        path: PathBuf,
-        /// What the system says.
-        #[source]
-        source: io::Error,
-    },
-}
-
-fn pid_text(pid: Option<u32>) -> String {
-    pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
-}
-
-/// Why something was not recorded. A call whose intent was not recorded must not leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RecordError {
-    /// The disk is full. The log takes entries again by itself once there is room.
-    #[error("there is no room for the audit log")]
-    NoRoom,
-    /// A write failed. The log tries again by itself.
-    #[error("the audit log cannot be written ({0})")]
-    Unwritable(io::ErrorKind),
-    /// The disk did not keep what it had taken: nothing more is promised until the log was opened
-    /// again and looked through.
-    #[error("the disk did not keep the audit log; it must be opened again")]
-    Poisoned,
-    /// The log was closed.
-    #[error("the audit log is closed")]
-    Closed,
-    /// Intents, outcomes and the log's own entries have their own ways in.
-    #[error("this kind of event cannot be noted")]
-    NotANote,
-}
-
-/// What was found when the log was opened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recovery {
-    /// How many entries there were.
-    pub entries: u64,
-    /// Whether the writer before had closed the log, or there was none.
-    pub clean: bool,
-    /// Bytes of an unacknowledged tail that were cut off.
-    pub cut_bytes: u64,
-    /// Intents closed as `interrupted`: a kill cut them short.
-    pub interrupted: u64,
-    /// Intents closed as `outcome-unknown`: the power was cut.
-    pub outcome_unknown: u64,
-}
+use crate::config::{AuditConfig, Durability};
+use crate::disk::{Disk, OsDisk, make_private_directory};
+use crate::entry::{self, Encoded};
+use crate::error::{OpenError, RecordError};
+use crate::intent::{OpenIntent, Recorded};
+use crate::lock::WriterLock;
+use crate::recovery::{self, Recovery};
+use crate::segment;
+use crate::shared::{Shared, State};
+use crate::tail::{Admission, Class, Surroundings};
 
 /// How the log is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +27,7 @@ pub struct Health {
     pub writable: bool,
     /// Entries in the log.
     pub entries: u64,
-    /// Entries a caller is waiting for.
+    /// Entries whose callers wait for them to be durable.
     pub lag: u64,
     /// Intents without an end.
     pub open: u64,
@@ -113,109 +39,315 @@ pub struct Health {
     pub trouble: Option<&'static str>,
 }
 
-/// Proof that an intent was recorded, as durably as the settings say.
-#[derive(Debug)]
-pub struct Recorded {
-    sequence: u64,
-    node: Arc<str>,
-}
-
-impl Recorded {
-    /// The intent's sequence number in its log.
-    #[must_use]
-    pub const fn sequence(&self) -> u64 {
-        self.sequence
-    }
-
-    /// What finds the entry again: `NODE-SEQUENCE`.
-    #[must_use]
-    pub fn entry_id(&self) -> String {
-        format!("{}-{}", self.node, self.sequence)
-    }
-}
-
-/// An intent that has no end yet.
-#[must_use = "an intent that is dropped is recorded as interrupted"]
-#[derive(Debug)]
-pub struct OpenIntent {
-    sequence: u64,
-}
-
-impl OpenIntent {
-    /// The intent's sequence number in its log.
-    #[must_use]
-    pub const fn sequence(&self) -> u64 {
-        self.sequence
-    }
-
-    /// Records how the call ended; `conclusion.intent` is filled in here.
-    ///
-    /// # Errors
-    ///
-    /// [`RecordError`].
-    pub fn conclude(self, conclusion: Conclusion) -> Result<(), RecordError> {
-        drop((self, conclusion));
-        Err(RecordError::Closed)
-    }
-}
-
-/// The log.
+/// A log of what happened; clones share it. It is closed by [`AuditLog::close`], or when the last
+/// clone is dropped.
 #[derive(Clone, Debug)]
-pub struct AuditLog {}
+pub struct AuditLog {
+    handle: Arc<Handle>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    lock: Mutex<Option<WriterLock>>,
+}
 
 impl AuditLog {
-    /// Opens.
+    /// Opens the log in `config.directory`, making it if there is none, and becomes its writer.
+    ///
+    /// A tail that nobody was told of is cut off. Intents without an end get one: `interrupted` when
+    /// the process before was killed, `outcome-unknown` when the machine was started since.
+    /// Reads at most the segments back to the oldest such intent, and blocks meanwhile.
     ///
     /// # Errors
     ///
-    /// [`OpenError`].
-    pub fn open(
+    /// [`OpenError`]; nothing of a log that is damaged is changed.
+    pub fn open(config: AuditConfig, clock: Arc<dyn Clock>) -> Result<(Self, Recovery), OpenError> {
+        Self::open_on(config, clock, Arc::new(OsDisk), boot_id())
+    }
+
+    pub(crate) fn open_on(
         config: AuditConfig,
         clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
+        disk: Arc<dyn Disk>,
+        boot: Option<String>,
     ) -> Result<(Self, Recovery), OpenError> {
-        drop((config, clock, entropy));
-        Err(OpenError::Locked { pid: None })
+        check(&config)?;
+        let segments = segment::directory(&config.directory);
+        make_private_directory(&segments).map_err(OpenError::file(&segments))?;
+        let lock = WriterLock::take(&config.directory)?;
+        disk.sync_directory(&config.directory).map_err(OpenError::file(&config.directory))?;
+        let node = config.node.as_str().into();
+        let around = Arc::new(Surroundings { config, segments, node, disk, clock, boot });
+        let (tail, recovery) = recovery::open(&around)?;
+        let handle = Handle {
+            shared: Arc::new(Shared::new(tail)),
+            threads: Mutex::default(),
+            lock: Mutex::new(Some(lock)),
+        };
+        handle.start(&around)?;
+        Ok((Self { handle: Arc::new(handle) }, recovery))
     }
-    /// Records an intent.
+
+    /// Records that a call wants to leave. When this resolves, the entry is as durable as the
+    /// settings say, and the call may leave.
     ///
     /// # Errors
     ///
-    /// [`RecordError`].
+    /// [`RecordError`]: the call must not leave.
     pub async fn intend(&self, intent: Intent) -> Result<(Recorded, OpenIntent), RecordError> {
-        drop(intent);
-        Err(RecordError::Closed)
+        let added = self.add(Encoded::new(Event::Intent(intent)), Adding::Intent).await?;
+        let shared = Arc::clone(&self.handle.shared);
+        // Made before waiting: a caller that goes away meanwhile leaves an intent with an end.
+        let open = OpenIntent::new(shared, added.sequence, added.at);
+        match added.kept().await {
+            Ok(sequence) => {
+                let node = Arc::clone(&self.handle.shared.around.node);
+                Ok((Recorded::new(sequence, node), open))
+            }
+            Err(why) => {
+                open.withdraw();
+                Err(why)
+            }
+        }
     }
-    /// Records a refusal.
+
+    /// Records a call that was refused: what it wanted and that it did not get it, together, as
+    /// durably as the settings say. Answers the intent's sequence number. `conclusion.intent` and
+    /// `conclusion.completion` (`refused`) are filled in here.
     ///
     /// # Errors
     ///
     /// [`RecordError`].
-    pub async fn refuse(&self, intent: Intent, end: Conclusion) -> Result<u64, RecordError> {
-        drop((intent, end));
-        Err(RecordError::Closed)
+    pub async fn refuse(&self, intent: Intent, conclusion: Conclusion) -> Result<u64, RecordError> {
+        let end = Conclusion { completion: Completion::Refused, ..conclusion };
+        let added = self.add(Encoded::new(Event::Intent(intent)), Adding::Refusal(end)).await?;
+        added.kept().await
     }
-    /// Notes.
+
+    /// Records anything else: administration, sign-in, sessions. Answers its sequence number.
     ///
     /// # Errors
     ///
-    /// [`RecordError`].
+    /// [`RecordError`]; [`RecordError::NotANote`] for intents, outcomes, counts and what the log
+    /// says of itself.
     pub async fn note(&self, event: Event) -> Result<u64, RecordError> {
-        drop(event);
-        Err(RecordError::Closed)
+        let class = match &event {
+            Event::Session(_) | Event::Administration(_) => Class::Note,
+            Event::SignIn(sign_in) if sign_in.success => Class::Note,
+            // Anybody can cause these.
+            Event::SignIn(_) => Class::Outside,
+            Event::Intent(_)
+            | Event::Outcome(_)
+            | Event::RefusalCount { .. }
+            | Event::Log { .. } => return Err(RecordError::NotANote),
+        };
+        self.add(Encoded::new(event), Adding::Note(class)).await?.kept().await
     }
-    /// Counts a refusal before anybody was known.
-    pub fn count_refusal(&self, _address: Option<IpAddr>, _route: &str, _reason: &'static str) {}
-    /// What finds the entry `sequence` again: `NODE-SEQUENCE`.
+
+    /// Counts a refusal before anybody was known; it is recorded within about a second, with
+    /// others of the same address prefix (/24, /48), route and reason, in at most 16 entries a
+    /// second. Never waits for the disk.
+    pub fn count_refusal(&self, address: Option<IpAddr>, route: &str, reason: &'static str) {
+        let shared = &self.handle.shared;
+        let second = shared.around.clock.now().as_secs();
+        let mut counts = shared.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = counts.is_empty();
+        counts.add(address, route, reason, second);
+        drop(counts);
+        if first {
+            shared.ring_keeper();
+        }
+    }
+
+    /// What finds the entry `sequence` of this log again: `NODE-SEQUENCE`.
     #[must_use]
     pub fn entry_id(&self, sequence: u64) -> String {
-        format!("-{sequence}")
+        entry::id(&self.handle.shared.around.node, sequence)
     }
+
     /// How the log is doing.
     #[must_use]
     pub fn health(&self) -> Health {
-        Health { writable: false, entries: 0, lag: 0, open: 0, bytes: 0, segment: 0, trouble: None }
+        let state = self.handle.shared.lock();
+        let tail = &state.tail;
+        let trouble = self.refused(&state).or_else(|| tail.stalled()).or_else(|| {
+            match tail.admit(&[], Class::Intent) {
+                Admission::No(why) => Some(why),
+                Admission::Yes | Admission::Wait => None,
+            }
+        });
+        Health {
+            writable: trouble.is_none(),
+            entries: tail.next,
+            lag: state.waiters.len() as u64,
+            open: tail.open.len() as u64,
+            bytes: tail.end(),
+            segment: tail.current.first,
+            trouble: trouble.map(RecordError::word),
+        }
     }
-    /// Closes the log.
-    pub async fn close(self) {}
+
+    /// Closes the log: what is open is recorded as interrupted, everything is made durable, and
+    /// the lock is let go.
+    pub async fn close(self) {
+        let closing = tokio::task::spawn_blocking(move || self.handle.shut());
+        // The task neither panics nor is cancelled; were it, dropping the log would close it.
+        let _ = closing.await;
+    }
+
+    async fn add(&self, entry: Encoded, adding: Adding) -> Result<Added, RecordError> {
+        let shared = &self.handle.shared;
+        loop {
+            let mut room = pin!(shared.room.notified());
+            room.as_mut().enable();
+            if let Some(added) = self.try_add(&entry, &adding)? {
+                return Ok(added);
+            }
+            room.await;
+        }
+    }
+
+    /// `None` when there will be room in a moment.
+    fn try_add(&self, entry: &Encoded, adding: &Adding) -> Result<Option<Added>, RecordError> {
+        let shared = &self.handle.shared;
+        let mut state = shared.lock();
+        if let Some(why) = self.refused(&state) {
+            return Err(why);
+        }
+        if state.tail.stalled().is_some() {
+            state.tail.settle()?;
+        }
+        match state.tail.admit(&[entry], adding.class()) {
+            Admission::Yes => {}
+            Admission::Wait => {
+                shared.wake(&state);
+                return Ok(None);
+            }
+            Admission::No(why) => return Err(why),
+        }
+        let at = shared.around.clock.now();
+        let sequence = state.tail.append(entry)?;
+        if !matches!(adding, Adding::Note(_)) {
+            state.tail.open.insert(sequence);
+        }
+        if let Adding::Refusal(end) = adding {
+            let end = Conclusion { intent: sequence, ..end.clone() };
+            // A failure stalls the log, which whoever waits for this entry meets below.
+            let _ = state.tail.finish(sequence, Encoded::outcome(end));
+        }
+        let keeping = self.keep(&mut state);
+        shared.wake(&state);
+        Ok(Some(Added { sequence, at, keeping }))
+    }
+
+    /// Makes what was added as durable as the settings say, or has it made so.
+    fn keep(&self, state: &mut State) -> Keeping {
+        match self.handle.shared.around.config.durability {
+            Durability::Kill => Keeping::Done(state.tail.flush()),
+            Durability::PowerCut => {
+                let (waiter, answer) = oneshot::channel();
+                state.waiters.push(waiter);
+                Keeping::Waiting(answer)
+            }
+        }
+    }
+
+    fn refused(&self, state: &State) -> Option<RecordError> {
+        let closed = state.tail.closed.then_some(RecordError::Closed);
+        closed.or_else(|| state.tail.poisoned.then_some(RecordError::Poisoned))
+    }
+}
+
+/// What is added.
+enum Adding {
+    Intent,
+    Refusal(Conclusion),
+    Note(Class),
+}
+
+impl Adding {
+    const fn class(&self) -> Class {
+        match self {
+            Self::Intent | Self::Refusal(_) => Class::Intent,
+            Self::Note(class) => *class,
+        }
+    }
+}
+
+/// An entry that has its place.
+struct Added {
+    sequence: u64,
+    at: Timestamp,
+    keeping: Keeping,
+}
+
+enum Keeping {
+    Done(Result<(), RecordError>),
+    Waiting(oneshot::Receiver<Result<(), RecordError>>),
+}
+
+impl Added {
+    /// Waits until the entry is durable; answers its sequence number.
+    async fn kept(self) -> Result<u64, RecordError> {
+        let kept = match self.keeping {
+            Keeping::Done(kept) => kept,
+            Keeping::Waiting(answer) => answer.await.unwrap_or(Err(RecordError::Closed)),
+        };
+        kept.map(|()| self.sequence)
+    }
+}
+
+impl Handle {
+    fn start(&self, around: &Surroundings) -> Result<(), OpenError> {
+        let (syncer, keeper) = (Arc::clone(&self.shared), Arc::clone(&self.shared));
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+            let thread = thread.map_err(OpenError::file(&around.config.directory))?;
+            self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+            Ok(())
+        };
+        spawn("audit-syncer", Box::new(move || syncer.run_syncer()))?;
+        spawn("audit-keeper", Box::new(move || keeper.run_keeper()))
+    }
+
+    fn shut(&self) {
+        self.shared.shut(&recovery::log_event(&self.shared.around, "stopped"));
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
+            // The threads do not panic; if one had, what it owed is written on the next opening.
+            let _ = thread.join();
+        }
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
+fn check(config: &AuditConfig) -> Result<(), OpenError> {
+    let sizes = AuditConfig::LEAST_SEGMENT_BYTES..=AuditConfig::LARGEST_SEGMENT_BYTES;
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let named = (1..=64).contains(&config.node.len()) && config.node.bytes().all(allowed);
+    let problem = if !sizes.contains(&config.segment_bytes) {
+        Some(("segment_bytes", "from 256 KiB to 1 GiB"))
+    } else if config.group_delay > Duration::from_millis(2) {
+        Some(("group_delay", "at most 2 ms"))
+    } else if named {
+        None
+    } else {
+        Some(("node", "1 to 64 of `[A-Za-z0-9._-]`"))
+    };
+    problem.map_or(Ok(()), |(setting, wanted)| Err(OpenError::Setting { setting, wanted }))
+}
+
+/// Another one after each start of the machine; `None` where there is none.
+fn boot_id() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let text = text.trim();
+    (text.len() == 36).then(|| text.to_owned())
 }

@@ -1,0 +1,385 @@
+//! What the log's users and its two threads share.
+//!
+//! The *syncer* makes groups of entries survive a power cut and wakes whoever waits for them. The
+//! *keeper* prepares the next segment, writes counts once a second, and tries a stalled log again.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use haechi_core::{Completion, Conclusion};
+use tokio::sync::{Notify, oneshot};
+
+use crate::config::Durability;
+use crate::counts::Counts;
+use crate::disk::DiskFile;
+use crate::entry::Encoded;
+use crate::error::RecordError;
+use crate::segment;
+use crate::tail::{Admission, Class, Spare, Surroundings, Tail};
+
+const STALLED_RETRY: Duration = Duration::from_millis(100);
+const FULL_RETRY: Duration = Duration::from_millis(500);
+const COUNTS_PERIOD: Duration = Duration::from_secs(1);
+/// A note of what is durable costs a page; once a second it costs nothing.
+const MARK_PERIOD: Duration = Duration::from_secs(1);
+
+/// Tells a caller how its entry fared.
+pub(crate) type Waiter = oneshot::Sender<Result<(), RecordError>>;
+
+/// What is shared.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) around: Arc<Surroundings>,
+    pub(crate) counts: Mutex<Counts>,
+    /// Rung when a segment was prepared, or could not be.
+    pub(crate) room: Notify,
+    state: Mutex<State>,
+    syncer: Condvar,
+    keeper_turn: Mutex<bool>,
+    keeper: Condvar,
+}
+
+/// What the one lock guards.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) tail: Tail,
+    pub(crate) waiters: Vec<Waiter>,
+    /// The syncer wants to be woken from this many waiters on.
+    wake_at: usize,
+    stopping: bool,
+    /// Makes the turns of marks differ from those of earlier runs.
+    marks: u64,
+}
+
+impl Shared {
+    /// Shares `tail`.
+    pub(crate) fn new(tail: Tail) -> Self {
+        let around = Arc::clone(&tail.around);
+        let state = State { tail, waiters: Vec::new(), wake_at: 1, stopping: false, marks: 0 };
+        Self {
+            around,
+            counts: Mutex::default(),
+            room: Notify::new(),
+            state: Mutex::new(state),
+            syncer: Condvar::new(),
+            keeper_turn: Mutex::new(true),
+            keeper: Condvar::new(),
+        }
+    }
+
+    /// Takes the lock. No code that holds it can panic, so a poisoned lock guards whole state too.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the threads that what was just done gives work to.
+    pub(crate) fn wake(&self, state: &State) {
+        if state.waiters.len() >= state.wake_at || !state.tail.rolled.is_empty() {
+            self.syncer.notify_one();
+        }
+        if matches!(state.tail.spare, Spare::Wanted) || state.tail.stalled().is_some() {
+            self.ring_keeper();
+        }
+    }
+
+    /// Gives the keeper a turn.
+    pub(crate) fn ring_keeper(&self) {
+        let mut turn = self.keeper_turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*turn {
+            *turn = true;
+            self.keeper.notify_one();
+        }
+    }
+
+    /// Records the end of `intent`.
+    pub(crate) fn finish(&self, intent: u64, conclusion: Conclusion) -> Result<(), RecordError> {
+        let outcome = Encoded::outcome(Conclusion { intent, ..conclusion });
+        let mut state = self.lock();
+        let finished = state.tail.finish(intent, outcome);
+        self.wake(&state);
+        finished
+    }
+
+    /// Writes what was counted, where the reserve allows.
+    fn write_counts(&self) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.is_empty() {
+            return;
+        }
+        let entries: Vec<Encoded> = counts.events().into_iter().map(Encoded::new).collect();
+        let mut state = self.lock();
+        let tail = &mut state.tail;
+        let room = tail.admit(&entries.iter().collect::<Vec<_>>(), Class::Outside);
+        if tail.closed || tail.settle().is_err() || room != Admission::Yes {
+            return;
+        }
+        // One that fails leaves the rest uncounted in the log; none is counted twice.
+        for entry in &entries {
+            if tail.append(entry).is_err() {
+                break;
+            }
+        }
+        counts.clear();
+        let _ = tail.flush();
+        self.wake(&state);
+    }
+
+    /// Ends the log: whatever is open is recorded as interrupted, and everything is synced.
+    pub(crate) fn shut(&self, ending: &Encoded) {
+        self.write_counts();
+        let mut state = self.lock();
+        if state.tail.closed {
+            return;
+        }
+        let now = self.around.clock.now();
+        for intent in state.tail.unfinished() {
+            let outcome = Encoded::outcome(conclusion(intent, Completion::Interrupted, 0));
+            // What cannot be written now is written when the log is opened again.
+            let _ = state.tail.finish(intent, outcome);
+        }
+        let _ = state.tail.settle();
+        let whole = state.tail.open.is_empty() && state.tail.stalled().is_none();
+        if whole && state.tail.append(ending).is_ok() {
+            let _ = state.tail.flush();
+        }
+        tracing::debug!(at = %now, entries = state.tail.next, "the audit log was closed");
+        state.tail.closed = true;
+        state.stopping = true;
+        self.syncer.notify_one();
+        drop(state);
+        self.ring_keeper();
+        self.room.notify_waiters();
+    }
+
+    /// The syncer's work, until the log is shut.
+    pub(crate) fn run_syncer(&self) {
+        let mut syncer = Syncer { last_group: 0, marked: None, durable: None };
+        loop {
+            let (group, last) = self.next_group(syncer.last_group);
+            syncer.last_group = group.waiters.len();
+            let result = self.make_durable(&mut syncer, &group, last);
+            for waiter in group.waiters {
+                // A caller that went away needs no answer.
+                let _ = waiter.send(result);
+            }
+            if last {
+                return;
+            }
+        }
+    }
+
+    /// Waits for work and takes it; `true` with the last.
+    fn next_group(&self, last_group: usize) -> (Group, bool) {
+        let mut state = self.lock();
+        state.wake_at = 1;
+        while state.waiters.is_empty() && state.tail.rolled.is_empty() && !state.stopping {
+            state = self.syncer.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state = self.gather(state, last_group);
+        state.wake_at = usize::MAX;
+        let flushed = state.tail.settle();
+        state.marks += 1;
+        let group = Group {
+            waiters: std::mem::take(&mut state.waiters),
+            rolled: std::mem::take(&mut state.tail.rolled),
+            current: Arc::clone(&state.tail.current.file),
+            written: state.tail.current.written,
+            turn: state.marks,
+            flushed,
+        };
+        (group, state.stopping)
+    }
+
+    /// Lets a group become about as large as the last one was: whoever was in it is likely to be
+    /// on the way with the next entry. One that is alone does not wait.
+    fn gather<'a>(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        last_group: usize,
+    ) -> MutexGuard<'a, State> {
+        let deadline =
+            Instant::now() + self.around.config.group_delay.min(Duration::from_millis(2));
+        while state.waiters.len() < last_group && !state.stopping {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state.wake_at = last_group;
+            let waited = self.syncer.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state
+    }
+
+    fn make_durable(
+        &self,
+        syncer: &mut Syncer,
+        group: &Group,
+        last: bool,
+    ) -> Result<(), RecordError> {
+        let power_cut = self.around.config.durability == Durability::PowerCut;
+        let needed = group.flushed.is_ok() && (last || (power_cut && !group.waiters.is_empty()));
+        if needed {
+            syncer.mark(group);
+        }
+        // Oldest first: what is durable has no gap.
+        let current = needed.then_some(&group.current);
+        let synced = group.rolled.iter().chain(current).try_for_each(|file| file.sync_data());
+        if let Err(error) = synced {
+            tracing::error!(kind = %error.kind(), "the disk did not keep the audit log");
+            // The kernel may have dropped what it could not write and call the next sync a success.
+            self.lock().tail.poisoned |= power_cut;
+            return Err(RecordError::Poisoned);
+        }
+        group.flushed?;
+        if self.lock().tail.poisoned {
+            return Err(RecordError::Poisoned);
+        }
+        if needed {
+            syncer.durable = Some((Arc::clone(&group.current), group.written));
+        }
+        if last {
+            syncer.mark_end(group);
+        }
+        Ok(())
+    }
+
+    /// The keeper's work, until the log is shut.
+    pub(crate) fn run_keeper(&self) {
+        let mut counted = Instant::now();
+        loop {
+            self.prepare_spare();
+            if counted.elapsed() >= COUNTS_PERIOD {
+                self.write_counts();
+                counted = Instant::now();
+            }
+            let pause = {
+                let mut state = self.lock();
+                if state.stopping {
+                    return;
+                }
+                if state.tail.stalled().is_some() && state.tail.settle().is_err() {
+                    Some(STALLED_RETRY)
+                } else if matches!(state.tail.spare, Spare::Failed(_)) {
+                    Some(FULL_RETRY)
+                } else {
+                    None
+                }
+            };
+            let counting = !self.counts.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+            self.wait_for_turn(pause.or(counting.then_some(COUNTS_PERIOD)));
+        }
+    }
+
+    /// Waits until it is rung, or for `pause`.
+    fn wait_for_turn(&self, pause: Option<Duration>) {
+        let turn = self.keeper_turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turn = match pause {
+            Some(pause) => {
+                let waited = self.keeper.wait_timeout_while(turn, pause, |turn| !*turn);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => {
+                let waited = self.keeper.wait_while(turn, |turn| !*turn);
+                waited.unwrap_or_else(PoisonError::into_inner)
+            }
+        };
+        *turn = false;
+    }
+
+    fn prepare_spare(&self) {
+        {
+            let state = self.lock();
+            if state.stopping || matches!(state.tail.spare, Spare::Ready(..)) {
+                return;
+            }
+        }
+        let size = self.around.config.segment_bytes;
+        let path = segment::spare_path(&self.around.segments);
+        let spare = match self.around.disk.create(&path, size) {
+            Ok(file) => Spare::Ready(file, size),
+            Err(error) => Spare::Failed(RecordError::of(&error)),
+        };
+        let mut state = self.lock();
+        match (&spare, &state.tail.spare) {
+            (Spare::Failed(why), Spare::Wanted) => {
+                tracing::error!(reason = why.word(), "no room for another audit segment");
+            }
+            (Spare::Ready(..), Spare::Failed(_)) => {
+                tracing::info!("there is room for another audit segment again");
+            }
+            _ => {}
+        }
+        state.tail.spare = spare;
+        drop(state);
+        self.room.notify_waiters();
+    }
+}
+
+/// How an intent ended of which nothing else is known.
+pub(crate) const fn conclusion(
+    intent: u64,
+    completion: Completion,
+    duration_us: u64,
+) -> Conclusion {
+    Conclusion {
+        intent,
+        completion,
+        error_code: None,
+        duration_us,
+        response_bytes: 0,
+        messages: 0,
+        result: None,
+    }
+}
+
+/// What is made durable together.
+struct Group {
+    waiters: Vec<Waiter>,
+    rolled: Vec<Arc<dyn DiskFile>>,
+    current: Arc<dyn DiskFile>,
+    written: u64,
+    turn: u64,
+    flushed: Result<(), RecordError>,
+}
+
+/// What the syncer remembers.
+struct Syncer {
+    last_group: usize,
+    /// When and where it noted last what is durable.
+    marked: Option<(Arc<dyn DiskFile>, Instant)>,
+    /// The file that was synced last, and how far it is durable.
+    durable: Option<(Arc<dyn DiskFile>, u64)>,
+}
+
+impl Syncer {
+    /// Notes what earlier groups made durable, once a second and early in each segment; the sync
+    /// of this group makes the note durable too.
+    fn mark(&mut self, group: &Group) {
+        let Some((file, durable)) = &self.durable else { return };
+        let recent = self.marked.as_ref().is_some_and(|(marked, when)| {
+            Arc::ptr_eq(marked, file) && when.elapsed() < MARK_PERIOD
+        });
+        if Arc::ptr_eq(file, &group.current) && !recent {
+            write_mark(file.as_ref(), group.turn, *durable);
+            self.marked = Some((Arc::clone(file), Instant::now()));
+        }
+    }
+
+    /// Notes that everything is durable, when nothing will follow.
+    fn mark_end(&self, group: &Group) {
+        if let Some((file, durable)) = &self.durable {
+            write_mark(file.as_ref(), group.turn + 1, *durable);
+            if let Err(error) = file.sync_data() {
+                tracing::warn!(kind = %error.kind(), "a note in an audit segment was not kept");
+            }
+        }
+    }
+}
+
+/// Without the note, less damage is told from a torn tail; nothing else depends on it.
+fn write_mark(file: &dyn DiskFile, turn: u64, durable: u64) {
+    if let Err(error) = segment::write_mark(file, turn, durable) {
+        tracing::warn!(kind = %error.kind(), "a note in an audit segment was not written");
+    }
+}
