@@ -35,8 +35,7 @@ impl Limits {
     /// One message of the protocol: 4 MiB, 64 deep, 100 000 members.
     pub const WIRE: Self = Self { max_bytes: 4 << 20, max_depth: 64, max_members: 100_000 };
     /// One message of an upstream: 16 MiB, 64 deep, 1 000 000 members.
-    pub const RESULT: Self =
-        Self { max_bytes: 16 << 20, max_depth: 64, max_members: 1_000_000 };
+    pub const RESULT: Self = Self { max_bytes: 16 << 20, max_depth: 64, max_members: 1_000_000 };
     /// One part of a token: 8 KiB, 16 deep, 256 members.
     pub const TOKEN: Self = Self { max_bytes: 8 << 10, max_depth: 16, max_members: 256 };
 }
