@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use haechi_core::{EntropyError, Principal};
+use serde_json::{Value, json};
 
 use crate::Identity;
 use crate::jose::Algorithm;
 
-/// `typ` of a caller assertion.
+/// `typ` of a caller assertion. Nothing that bears it is ever accepted as an access token.
 pub const CALLER_TYPE: &str = "haechi-caller+jwt";
 /// An assertion lives this long at most.
 pub const MAX_ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
@@ -38,6 +39,9 @@ pub enum AssertionError {
     /// There is no active key.
     #[error("there is no active signing key")]
     NoKey,
+    /// The request's id is not JSON.
+    #[error("the request's id is not JSON")]
+    RequestId,
     /// No random bytes for `jti`.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -49,11 +53,54 @@ pub enum AssertionError {
 impl Identity {
     /// Signs who calls, for one upstream and one request.
     ///
+    /// Claims: `iss` (this gateway), `aud` (the upstream), `sub` and `sub_iss` (who the caller is,
+    /// and who vouches), `iat`, `exp`, `jti`, `method`, `tool`, `request_id`, `name`,
+    /// `preferred_username`, `roles`.
+    ///
     /// # Errors
     ///
     /// Every [`AssertionError`].
-    pub fn sign_assertion(&self, assertion: &CallerAssertion<'_>) -> Result<String, AssertionError> {
-        let _ = assertion;
-        Err(AssertionError::NoKey)
+    pub fn sign_assertion(
+        &self,
+        assertion: &CallerAssertion<'_>,
+    ) -> Result<String, AssertionError> {
+        let standing = self.standing.load();
+        let key = standing.keyring.active().ok_or(AssertionError::NoKey)?;
+        if key.algorithm() == Algorithm::Hs256 {
+            return Err(AssertionError::SymmetricKey(key.algorithm()));
+        }
+        let claims = self.caller_claims(assertion)?;
+        key.sign(CALLER_TYPE, &claims).map_err(|_| AssertionError::NotSigned)
+    }
+
+    fn caller_claims(&self, assertion: &CallerAssertion<'_>) -> Result<Value, AssertionError> {
+        let CallerAssertion { principal, request_id, .. } = assertion;
+        let now = self.now();
+        let lifetime = assertion.lifetime.min(MAX_ASSERTION_LIFETIME);
+        let request_id: Value =
+            serde_json::from_str(request_id).map_err(|_| AssertionError::RequestId)?;
+        let mut claims = json!({
+            "iss": self.config.issuer,
+            "aud": assertion.upstream,
+            "sub": *principal.subject,
+            "sub_iss": *principal.issuer,
+            "iat": now.as_secs(),
+            "exp": now.as_secs().saturating_add(lifetime.as_secs()),
+            "jti": self.random_id()?,
+            "method": assertion.method,
+            "request_id": request_id,
+            "roles": *principal.roles,
+        });
+        let optional = [
+            ("tool", assertion.tool),
+            ("name", principal.name.as_deref()),
+            ("preferred_username", principal.username.as_deref()),
+        ];
+        for (claim, value) in optional {
+            if let (Some(claims), Some(value)) = (claims.as_object_mut(), value) {
+                claims.insert(claim.to_owned(), json!(value));
+            }
+        }
+        Ok(claims)
     }
 }

@@ -1,9 +1,25 @@
 //! From credentials to a principal.
 
-use haechi_core::{Credentials, Principal, SealError, StoreError};
+use std::sync::Arc;
 
-use crate::jose::TokenError;
+use haechi_core::{Credentials, Means, Principal, SealError, Secret, StoreError, Timestamp};
+
+use crate::api_key::{PREFIX, PresentedApiKey};
+use crate::cache::{Verified, VerifiedCache};
+use crate::issuer::Issuer;
+use crate::jose::{ClaimRules, Flaw};
+use crate::jose::{Compact, MAX_TOKEN_BYTES, TokenError, claimed_issuer, ensure, meets, verify};
+use crate::own_token::{OwnRules, OwnToken, of_user};
+use crate::principal::Proved;
+use crate::standing::{Standing, TokenNames};
 use crate::{ApiKeyError, Audience, Identity};
+
+/// The role of the operating-system user that owns the process.
+const OWNER: &str = "owner";
+/// Who vouches for the operating-system user.
+pub(crate) const OPERATING_SYSTEM: &str = "operating-system";
+/// The subject of a caller without credentials.
+const NOBODY: &str = "anonymous";
 
 /// Why a caller was not accepted. No variant carries credentials or personal data.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +75,7 @@ impl Identity {
     /// Proves who presents `credentials` at a route that `audience` describes.
     ///
     /// Reads the store's epoch each time; revocations, stops and changes of users bite here.
+    /// Credentials that were verified at this epoch before cost one hash and one look-up.
     ///
     /// # Errors
     ///
@@ -68,18 +85,226 @@ impl Identity {
         credentials: &Credentials,
         audience: &Audience,
     ) -> Result<Principal, AuthenticationError> {
-        let _ = (credentials, audience);
-        Err(AuthenticationError::NotAccepted)
+        match credentials {
+            Credentials::Absent => self.anonymous(audience).await,
+            Credentials::Bearer(text) => self.bearer(text, audience).await,
+            Credentials::OperatingSystemUser { uid, username } => {
+                self.owner(*uid, username.clone()).await
+            }
+            _ => Err(AuthenticationError::NotAccepted),
+        }
     }
 
-    /// Looks a second time, just before a sensitive execution: at the stored user and the standing
-    /// revocations, never at the token or a cache.
-    ///
-    /// # Errors
-    ///
-    /// [`AuthenticationError`]: whatever has become untrue of `principal` since it was proved.
-    pub async fn confirm(&self, principal: &Principal) -> Result<(), AuthenticationError> {
-        let _ = principal;
-        Err(AuthenticationError::NotAccepted)
+    async fn anonymous(&self, audience: &Audience) -> Result<Principal, AuthenticationError> {
+        ensure(audience.anonymous, AuthenticationError::Missing)?; // check: route admits anonymous callers
+        let anonymous = self.config.anonymous.as_ref().ok_or(AuthenticationError::Missing)?;
+        self.standing().await?;
+        let issuer = &self.config.issuer;
+        let sid = self.surroundings.sealer.sid(issuer, NOBODY).await?;
+        let bare = Proved::bare(sid, issuer, NOBODY, Means::Anonymous);
+        Ok(Proved { roles: anonymous.roles.clone(), ..bare }.principal())
     }
+
+    async fn owner(
+        &self,
+        uid: u32,
+        username: Option<String>,
+    ) -> Result<Principal, AuthenticationError> {
+        self.standing().await?;
+        let subject = uid.to_string();
+        let sid = self.surroundings.sealer.sid(OPERATING_SYSTEM, &subject).await?;
+        let bare = Proved::bare(sid, OPERATING_SYSTEM, &subject, Means::OperatingSystem);
+        let roles = [OWNER.to_owned()].into();
+        // Whole seconds: within one, decisions about the owner can be remembered.
+        let authenticated_at = Some(Timestamp::from_secs(self.now().as_secs()));
+        Ok(Proved { username, roles, authenticated_at, ..bare }.principal())
+    }
+
+    async fn bearer(
+        &self,
+        text: &Secret,
+        audience: &Audience,
+    ) -> Result<Principal, AuthenticationError> {
+        ensure(text.len() <= MAX_TOKEN_BYTES, TokenError::TooLong)?; // check: length of credentials
+        let standing = self.standing().await?;
+        let now = self.now();
+        let key = VerifiedCache::key(text.expose());
+        if let Some(verified) = self.remembered(&key, &standing, now) {
+            return meet(&verified, self.accepted(&verified, audience));
+        }
+        if let Some(why) = self.cache.refused(&key, now) {
+            return Err(why.into());
+        }
+        let text = text.expose_str().ok_or(TokenError::Malformed(Flaw::Base64))?;
+        let verified = match self.verify_bearer(text, audience, &standing, now).await {
+            Ok(verified) => verified,
+            Err(AuthenticationError::Token(why)) => {
+                self.cache.note_refusal(key, why, now);
+                return Err(why.into());
+            }
+            Err(other) => return Err(other),
+        };
+        let principal = verified.principal.clone();
+        self.cache.keep(key, verified);
+        Ok(principal)
+    }
+
+    /// What was verified before and still holds: same epoch, same keys, not ended.
+    fn remembered(
+        &self,
+        key: &[u8; 32],
+        standing: &Standing,
+        now: Timestamp,
+    ) -> Option<Arc<Verified>> {
+        let verified = self.cache.find(key, standing.epoch, now)?;
+        let Some((issuer, generation)) = verified.keys else { return Some(verified) };
+        let loaded = self.issuers.get(issuer)?.keys.loaded()?;
+        loaded.is_current(generation, now).then_some(verified)
+    }
+
+    /// The audiences a remembered token may be for on this route.
+    fn accepted<'a>(&'a self, verified: &Verified, audience: &'a Audience) -> &'a [String] {
+        let issuer = verified.keys.and_then(|(issuer, _)| self.issuers.get(issuer));
+        issuer.map_or(&audience.resources, |issuer| accepted_by(issuer, audience))
+    }
+
+    async fn verify_bearer(
+        &self,
+        text: &str,
+        audience: &Audience,
+        standing: &Standing,
+        now: Timestamp,
+    ) -> Result<Verified, AuthenticationError> {
+        if text.starts_with(PREFIX) {
+            return self.verify_api_key(text, standing, now).await;
+        }
+        let token = Compact::parse(text)?;
+        let issuer = claimed_issuer(&token.payload)?;
+        if issuer == self.config.issuer {
+            return self.verify_own(&token, audience, standing, now).await;
+        }
+        let known = self.issuers.iter().position(|known| known.config.issuer == issuer);
+        self.verify_foreign(&token, known.ok_or(TokenError::WrongIssuer)?, audience, standing).await
+    }
+
+    async fn verify_own(
+        &self,
+        token: &Compact<'_>,
+        audience: &Audience,
+        standing: &Standing,
+        now: Timestamp,
+    ) -> Result<Verified, AuthenticationError> {
+        let own = &self.config.own;
+        let issuer = &self.config.issuer;
+        let rules = OwnRules {
+            issuer,
+            audiences: &audience.resources,
+            algorithms: &self.own_algorithms,
+            leeway: own.leeway,
+        };
+        let proved = OwnToken::verify(token, standing, &rules, now)?;
+        standing.check_not_revoked(&TokenNames {
+            issuer,
+            subject: &proved.user_id,
+            token_id: proved.claims.token_id.as_deref(),
+            key_id: token.header.key_id.as_deref(),
+            issued_at: Some(proved.issued_at),
+        })?;
+        let user = self.stores.users.by_id(&proved.user_id).await?;
+        let user = user.ok_or(AuthenticationError::UserRemoved)?;
+        let audiences = Some(proved.claims.audiences.clone());
+        let ends_at = Some(proved.claims.expires_at.after(own.leeway));
+        let sid = self.surroundings.sealer.sid(issuer, &user.user_id).await?;
+        let proved = proved.admit(issuer, user, sid, now.after(own.leeway))?;
+        let principal = proved.principal();
+        Ok(Verified { principal, audiences, ends_at, epoch: standing.epoch, keys: None })
+    }
+
+    async fn verify_foreign(
+        &self,
+        token: &Compact<'_>,
+        index: usize,
+        audience: &Audience,
+        standing: &Standing,
+    ) -> Result<Verified, AuthenticationError> {
+        let issuer = self.issuers.get(index).ok_or(TokenError::WrongIssuer)?;
+        let config = &issuer.config;
+        // Before keys are read: a token that cannot be accepted must not cause a reading.
+        let algorithm = token.header.algorithm;
+        let usable = config.algorithms.contains(&algorithm);
+        ensure(usable, TokenError::AlgorithmNotAccepted)?; // check: no keys are read for another alg
+        let key_id = token.header.key_id.as_deref();
+        let (clock, fetch) = (&*self.surroundings.clock, &*self.surroundings.fetch);
+        let loaded = issuer.keys.keys_for(key_id, algorithm, clock, fetch).await?;
+        let rules = ClaimRules {
+            issuer: &config.issuer,
+            audiences: accepted_by(issuer, audience),
+            algorithms: &config.algorithms,
+            types: config.types,
+            leeway: config.leeway,
+            accept_id_tokens: config.dangerous_accept_id_tokens,
+            complete: false,
+        };
+        let now = self.now();
+        let claims = verify(token, &loaded.keys, &rules, now)?;
+        let subject = issuer.subject(&claims)?;
+        standing.check_not_revoked(&TokenNames {
+            issuer: &config.issuer,
+            subject: &subject,
+            token_id: claims.token_id.as_deref(),
+            key_id,
+            issued_at: claims.issued_at,
+        })?;
+        let sid = self.surroundings.sealer.sid(&config.issuer, &subject).await?;
+        Ok(Verified {
+            principal: issuer.read(&claims, &subject, sid, now)?.principal(),
+            ends_at: Some(claims.expires_at.after(config.leeway)),
+            audiences: Some(claims.audiences),
+            epoch: standing.epoch,
+            keys: Some((index, loaded.generation)),
+        })
+    }
+
+    async fn verify_api_key(
+        &self,
+        text: &str,
+        standing: &Standing,
+        now: Timestamp,
+    ) -> Result<Verified, AuthenticationError> {
+        let presented = PresentedApiKey::parse(text)?;
+        let stored = self.stores.api_keys.by_id(presented.key_id).await?;
+        let stored = stored.ok_or(ApiKeyError::Unknown)?;
+        presented.check(&stored, now)?;
+        let user = self.stores.users.by_id(&stored.user_id).await?;
+        let user = user.ok_or(AuthenticationError::UserRemoved)?;
+        ensure(user.enabled, AuthenticationError::UserDisabled)?; // check: API key's user is enabled
+        let issuer = &self.config.issuer;
+        let sid = self.surroundings.sealer.sid(issuer, &user.user_id).await?;
+        let principal = Proved {
+            credential_id: Some(stored.key_id),
+            expires_at: stored.expires_at,
+            restriction: Some(stored.restriction),
+            ..of_user(issuer, user, sid, Means::ApiKey)
+        };
+        Ok(Verified {
+            principal: principal.principal(),
+            audiences: None,
+            ends_at: stored.expires_at,
+            epoch: standing.epoch,
+            keys: None,
+        })
+    }
+}
+
+/// The audiences of one issuer's tokens on this route.
+fn accepted_by<'a>(issuer: &'a Issuer, audience: &'a Audience) -> &'a [String] {
+    let own = &issuer.config.audiences;
+    if own.is_empty() { &audience.resources } else { own }
+}
+
+/// A remembered token was verified on some route; on this one its audience is asked again.
+fn meet(verified: &Verified, accepted: &[String]) -> Result<Principal, AuthenticationError> {
+    let fits = verified.audiences.as_ref().is_none_or(|stated| meets(stated, accepted));
+    ensure(fits, TokenError::WrongAudience)?; // check: audience of remembered tokens
+    Ok(verified.principal.clone())
 }

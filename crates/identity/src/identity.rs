@@ -1,15 +1,49 @@
 //! The one struct that shows the room.
 
-use haechi_core::{EntropyError, Principal, SealError, Sid, StoreError};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
 
-use crate::{IdentityConfig, Stores, Surroundings};
+use arc_swap::ArcSwap;
+use haechi_core::{EntropyError, SealError, Sid, StoreError, StoredSigningKey, Timestamp};
+use tokio::sync::Mutex;
+
+use crate::api_key::{self, MadeApiKey};
+use crate::authenticate::OPERATING_SYSTEM;
+use crate::cache::VerifiedCache;
+use crate::issuer::Issuer;
+use crate::jose::Algorithm;
+use crate::keyring::{self, Keyring, MakeKeyError};
+use crate::own_token;
+use crate::password::PasswordHasher;
+use crate::standing::Standing;
+use crate::throttle::Throttle;
+use crate::{AdministrationError, IdentityConfig, Stores, Surroundings};
+
+/// The file key's length in bytes.
+const FILE_KEY_BYTES: usize = 32;
+/// The most clocks may differ by.
+const MAX_LEEWAY: Duration = Duration::from_secs(300);
 
 /// Who is calling. Made once, shared in an `Arc`.
-#[derive(Debug)]
 pub struct Identity {
     pub(crate) config: IdentityConfig,
     pub(crate) stores: Stores,
     pub(crate) surroundings: Surroundings,
+    pub(crate) issuers: Vec<Issuer>,
+    pub(crate) own_algorithms: BTreeSet<Algorithm>,
+    pub(crate) standing: ArcSwap<Standing>,
+    /// Held while keys and revocations are read again.
+    pub(crate) reloading: Mutex<()>,
+    pub(crate) cache: VerifiedCache,
+    pub(crate) hasher: PasswordHasher,
+    pub(crate) throttle: Throttle,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("issuer", &self.config.issuer).finish_non_exhaustive()
+    }
 }
 
 /// Why the room did not open.
@@ -24,7 +58,7 @@ pub enum IdentityError {
         why: &'static str,
     },
     /// The file key is not 32 bytes long.
-    #[error("the file key must have 32 bytes")]
+    #[error("the file key must have {FILE_KEY_BYTES} bytes")]
     FileKey,
     /// A stored signing key does not open under the file key.
     #[error("the signing key `{0}` does not open under this file key")]
@@ -32,6 +66,9 @@ pub enum IdentityError {
     /// A stored signing key is of an algorithm this program does not know.
     #[error("the signing key `{0}` has an unknown algorithm")]
     UnknownAlgorithm(String),
+    /// The first signing key could not be made.
+    #[error("the first signing key could not be made")]
+    NoKey,
     /// The store cannot be read or written.
     #[error("the store of identity is not available")]
     Store(#[from] StoreError),
@@ -53,7 +90,8 @@ pub enum Stopped {
 
 impl Identity {
     /// Opens the room: checks `config`, unseals the signing keys, makes the first one when there is
-    /// none (of several processes that start at once, one makes it).
+    /// none (of several processes that start at once, one makes it). Key sets of foreign issuers
+    /// are read when their first token comes.
     ///
     /// # Errors
     ///
@@ -63,26 +101,38 @@ impl Identity {
         stores: Stores,
         surroundings: Surroundings,
     ) -> Result<Self, IdentityError> {
-        Ok(Self { config, stores, surroundings })
+        check(&config)?;
+        if surroundings.file_key.len() != FILE_KEY_BYTES {
+            return Err(IdentityError::FileKey);
+        }
+        let hasher = PasswordHasher::new(&config.passwords, &*surroundings.entropy)?;
+        let hasher = hasher.ok_or_else(|| setting("passwords", "argon2 does not accept these"))?;
+        let standing = first_standing(&config, &stores, &surroundings).await?;
+        Ok(Self {
+            issuers: config.issuers.iter().cloned().map(Issuer::new).collect(),
+            own_algorithms: own_token::algorithms(),
+            standing: ArcSwap::from_pointee(standing),
+            reloading: Mutex::new(()),
+            cache: VerifiedCache::new(config.cache_entries),
+            throttle: Throttle::new(config.lockout.clone()),
+            hasher,
+            config,
+            stores,
+            surroundings,
+        })
     }
 
     /// The public keys own tokens and assertions verify with, as a JSON Web Key Set (RFC 7517 §5):
     /// the active key and those that were rotated away and still verify. HMAC keys are not in it.
     #[must_use]
     pub fn jwks(&self) -> serde_json::Value {
-        serde_json::json!({ "keys": [] })
+        self.standing.load().keyring.jwks(self.now())
     }
 
-    /// Whether an operator has stopped this upstream, tool or person, as of the last request.
+    /// This gateway's own name: `iss` of its tokens.
     #[must_use]
-    pub fn is_stopped(
-        &self,
-        upstream: &str,
-        tool: Option<&str>,
-        principal: &Principal,
-    ) -> Option<Stopped> {
-        let _ = (upstream, tool, principal);
-        None
+    pub fn issuer(&self) -> &str {
+        &self.config.issuer
     }
 
     /// The random name of an own user in the audit log.
@@ -93,18 +143,102 @@ impl Identity {
     pub async fn sid_of(&self, user_id: &str) -> Result<Sid, SealError> {
         self.surroundings.sealer.sid(&self.config.issuer, user_id).await
     }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.surroundings.clock.now()
+    }
+
+    /// A UUIDv7 (RFC 9562 §5.7): milliseconds, then 74 random bits.
+    pub(crate) fn new_user_id(&self) -> Result<String, EntropyError> {
+        let mut random = [0_u8; 10];
+        self.surroundings.entropy.fill(&mut random)?;
+        let random = random.iter().fold(0_u128, |bits, &byte| bits << 8 | u128::from(byte));
+        let millis = u128::from(self.now().as_millis()) & 0xffff_ffff_ffff;
+        let (a, b) = (random >> 64 & 0xfff, random & 0x3fff_ffff_ffff_ffff);
+        let id = millis << 80 | 0x7 << 76 | a << 64 | 0b10 << 62 | b;
+        let (one, two, three) = (id >> 96, id >> 80 & 0xffff, id >> 64 & 0xffff);
+        let (four, five) = (id >> 48 & 0xffff, id & 0xffff_ffff_ffff);
+        Ok(format!("{one:08x}-{two:04x}-{three:04x}-{four:04x}-{five:012x}"))
+    }
+
+    pub(crate) fn make_api_key(&self) -> Result<MadeApiKey, EntropyError> {
+        api_key::make(&*self.surroundings.entropy)
+    }
+
+    pub(crate) fn new_signing_key(&self) -> Result<StoredSigningKey, AdministrationError> {
+        let Surroundings { file_key, entropy, .. } = &self.surroundings;
+        let made = keyring::make(self.config.own.algorithm, file_key, &**entropy, self.now());
+        made.map_err(|error| match error {
+            MakeKeyError::Entropy(error) => error.into(),
+            MakeKeyError::Failed => AdministrationError::Failed,
+        })
+    }
+
+    /// Until when a key that stopped signing at `since` verifies: its last token has expired then.
+    pub(crate) fn verifies_until(&self, since: Timestamp) -> Timestamp {
+        verifies_until(&self.config, since)
+    }
 }
 
-// The face before its bodies.
-use haechi_core::{Secret, StoredPassword, StoredSigningKey, Timestamp};
-use crate::AdministrationError;
-pub(crate) struct MadeApiKey { pub(crate) key_id: String, pub(crate) secret_sha256: [u8; 32], pub(crate) text: Secret }
-impl Identity {
-    pub(crate) fn now(&self) -> Timestamp { self.surroundings.clock.now() }
-    pub(crate) fn new_user_id(&self) -> Result<String, EntropyError> { Err(EntropyError) }
-    pub(crate) async fn new_password(&self, _: &str, _: &Secret) -> Result<StoredPassword, AdministrationError> { Err(AdministrationError::Failed) }
-    pub(crate) fn make_api_key(&self) -> Result<MadeApiKey, EntropyError> { Err(EntropyError) }
-    pub(crate) fn new_signing_key(&self) -> Result<StoredSigningKey, AdministrationError> { Err(AdministrationError::Failed) }
-    pub(crate) async fn reload(&self) -> Result<(), StoreError> { Ok(()) }
-    pub(crate) fn verifies_until(&self, since: Timestamp) -> Timestamp { since.after(self.config.own.lifetime) }
+fn verifies_until(config: &IdentityConfig, since: Timestamp) -> Timestamp {
+    // A second more, because `iat` may lie a moment after the key was chosen.
+    since.after(config.own.lifetime).after(config.own.leeway).after(Duration::from_secs(1))
+}
+
+/// Reads what stands, and makes the first key when there is none.
+async fn first_standing(
+    config: &IdentityConfig,
+    stores: &Stores,
+    surroundings: &Surroundings,
+) -> Result<Standing, IdentityError> {
+    let now = surroundings.clock.now();
+    let Surroundings { file_key, entropy, .. } = surroundings;
+    let open = |stored: &[StoredSigningKey]| {
+        Keyring::open(stored, file_key, |since| verifies_until(config, since))
+    };
+    if open(&stores.signing_keys.list().await?)?.active().is_none() {
+        let made = keyring::make(config.own.algorithm, file_key, &**entropy, now);
+        let key = made.map_err(|error| match error {
+            MakeKeyError::Entropy(error) => IdentityError::Entropy(error),
+            MakeKeyError::Failed => IdentityError::NoKey,
+        })?;
+        stores.signing_keys.activate(key, true).await?;
+    }
+    let epoch = stores.revocations.epoch().await?;
+    let keyring = open(&stores.signing_keys.list().await?)?;
+    Ok(Standing::new(epoch, keyring, stores.revocations.list(now).await?))
+}
+
+/// Checks what types alone cannot say.
+fn check(config: &IdentityConfig) -> Result<(), IdentityError> {
+    let problem = |wrong: bool, key: &str, why| if wrong { Err(setting(key, why)) } else { Ok(()) };
+    let reserved = config.issuer.is_empty() || config.issuer == OPERATING_SYSTEM;
+    problem(reserved, "issuer", "must be this gateway's own name")?;
+    let own = &config.own;
+    problem(!own.algorithm.is_for_own_tokens(), "own.algorithm", "must be ES256, EdDSA or HS256")?;
+    problem(own.lifetime < Duration::from_secs(1), "own.lifetime", "must be at least a second")?;
+    problem(own.leeway > MAX_LEEWAY, "own.leeway", "must be at most five minutes")?;
+    let none = config.passwords.concurrent == 0;
+    problem(none, "passwords.concurrent", "must be at least 1")?;
+    problem(config.cache_entries == 0, "cache_entries", "must be at least 1")?;
+    let mut names = BTreeSet::from([config.issuer.as_str(), OPERATING_SYSTEM]);
+    for issuer in &config.issuers {
+        let key = |name: &str| format!("issuers.{}.{name}", issuer.issuer);
+        let taken = issuer.issuer.is_empty() || !names.insert(&issuer.issuer);
+        problem(taken, &key("issuer"), "must be a name of its own")?;
+        let secret = issuer.algorithms.contains(&Algorithm::Hs256);
+        problem(secret, &key("algorithms"), "must not hold HS256: nobody else shares our secrets")?;
+        problem(issuer.algorithms.is_empty(), &key("algorithms"), "must name at least one")?;
+        problem(issuer.leeway > MAX_LEEWAY, &key("leeway"), "must be at most five minutes")?;
+        let (refresh, second) = (issuer.refresh, Duration::from_secs(1));
+        let hasty = refresh.minimum_interval < second || refresh.every < refresh.minimum_interval;
+        problem(hasty, &key("refresh"), "must leave a second and keep its own interval")?;
+        let nobody = issuer.mapping.subject.is_empty();
+        problem(nobody, &key("mapping.subject"), "must name a claim")?;
+    }
+    Ok(())
+}
+
+fn setting(key: &str, why: &'static str) -> IdentityError {
+    IdentityError::Setting { key: key.to_owned(), why }
 }

@@ -4,10 +4,20 @@ mod administration;
 mod api_key;
 mod assertion;
 mod authenticate;
+mod cache;
 mod config;
+mod confirm;
 mod identity;
+mod issuer;
 pub mod jose;
+mod key_source;
+mod keyring;
+mod own_token;
+mod password;
+mod principal;
 mod sign_in;
+mod standing;
+mod throttle;
 mod username;
 
 pub use administration::{
@@ -21,5 +31,6 @@ pub use config::{
     KeyRefresh, Lockout, OwnTokens, PasswordPolicy, Stores, Surroundings, TokenTypes,
 };
 pub use identity::{Identity, IdentityError, Stopped};
-pub use sign_in::{IssuedToken, PasswordError, SignInAttempt, SignInError};
+pub use password::PasswordError;
+pub use sign_in::{IssuedToken, SignInAttempt, SignInError};
 pub use username::UsernameError;

@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn a_username_shows_all_of_itself() {
-        for good in ["admin", "김해치", "a", "Jane Doe", "jane@example.com", "o'neil", "名前"] {
+        for good in ["admin", "김해치", "a", "Jane Doe", "jane@example.com", "o'neil", "名前"]
+        {
             assert_eq!(check_username(good), Ok(()), "{good}");
         }
         let cases = [

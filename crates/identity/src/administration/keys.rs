@@ -67,6 +67,7 @@ impl Identity {
             other => other.into(),
         };
         self.stores.signing_keys.retire(key_id).await.map_err(named)?;
-        Ok(self.reload().await?)
+        self.reload().await?;
+        Ok(())
     }
 }

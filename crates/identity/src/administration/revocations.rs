@@ -35,9 +35,7 @@ impl StopTarget {
     /// Kind, issuer and id as the store keeps them.
     fn key(&self) -> (RevocationKind, String, String) {
         match self {
-            Self::Upstream(name) => {
-                (RevocationKind::StoppedUpstream, String::new(), name.clone())
-            }
+            Self::Upstream(name) => (RevocationKind::StoppedUpstream, String::new(), name.clone()),
             Self::Tool { upstream, tool } => {
                 (RevocationKind::StoppedTool, String::new(), format!("{upstream}:{tool}"))
             }
@@ -168,8 +166,13 @@ impl Identity {
         id: &str,
         until: Option<Timestamp>,
     ) -> Result<(), AdministrationError> {
-        let revocation =
-            Revocation { kind, issuer: issuer.to_owned(), id: id.to_owned(), at: self.now(), until };
+        let revocation = Revocation {
+            kind,
+            issuer: issuer.to_owned(),
+            id: id.to_owned(),
+            at: self.now(),
+            until,
+        };
         Ok(self.stores.revocations.revoke(revocation).await?)
     }
 }

@@ -1,0 +1,106 @@
+//! A set of public keys (RFC 7517 §5).
+
+use haechi_core::json::{self, JsonError, Kind, Limits};
+
+use super::{Algorithm, KeyError, PublicKey, ensure};
+
+/// Keys of one set.
+const MAX_KEYS: usize = 64;
+/// A key set: 256 KiB, 8 deep, 64 members.
+const LIMITS: Limits = Limits { max_bytes: 256 << 10, max_depth: 8, max_members: 64 };
+
+/// The keys of one issuer that can be used here.
+#[derive(Clone, Debug, Default)]
+pub struct KeySet {
+    keys: Vec<PublicKey>,
+    left_out: Vec<KeyError>,
+}
+
+/// Why a whole key set is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeySetError {
+    /// Not strict JSON within the limits.
+    #[error("the key set is not strict JSON")]
+    Json(#[source] JsonError),
+    /// `keys` is missing or not an array, or holds more than 64.
+    #[error("the key set has no array `keys` of at most {MAX_KEYS}")]
+    Malformed,
+    /// Two keys of one `kid`: nobody can say which is meant.
+    #[error("two keys of the set have the same `kid`")]
+    DuplicateKeyId,
+    /// Somebody published private keys: none of them is worth anything any more.
+    #[error("the key set shows private keys")]
+    PrivatePart,
+    /// Shared secrets and public keys in one set.
+    #[error("the key set mixes shared secrets and public keys")]
+    Mixed,
+}
+
+impl KeySet {
+    /// Reads a set. A key that cannot be used is left out, as RFC 7517 §5 asks; one that endangers
+    /// the others refuses the set. `oct` keys are only read when `symmetric`.
+    ///
+    /// # Errors
+    ///
+    /// Every [`KeySetError`].
+    pub fn from_jwks(bytes: &[u8], symmetric: bool) -> Result<Self, KeySetError> {
+        let set = json::check(bytes, &LIMITS).map_err(KeySetError::Json)?;
+        let stated = set.member("keys").ok_or(KeySetError::Malformed)?;
+        ensure(stated.kind() == Kind::Array, KeySetError::Malformed)?; // check: keys is an array
+        let mut read = Self::default();
+        for jwk in stated.elements() {
+            match PublicKey::from_jwk(jwk, symmetric) {
+                Ok(key) => read.keys.push(key),
+                Err(KeyError::PrivatePart) => return Err(KeySetError::PrivatePart),
+                Err(why) => read.left_out.push(why),
+            }
+        }
+        Self::of(read.keys).map(|set| Self { left_out: read.left_out, ..set })
+    }
+
+    /// A set of these keys.
+    ///
+    /// # Errors
+    ///
+    /// [`KeySetError::DuplicateKeyId`], [`KeySetError::Mixed`].
+    pub fn of(keys: Vec<PublicKey>) -> Result<Self, KeySetError> {
+        let twice = |(at, key): (usize, &PublicKey)| {
+            let before = keys.iter().take(at);
+            key.key_id.is_some() && before.into_iter().any(|other| other.key_id == key.key_id)
+        };
+        ensure(!keys.iter().enumerate().any(twice), KeySetError::DuplicateKeyId)?; // check: kid is unique
+        let symmetric = keys.iter().filter(|key| key.is_symmetric()).count();
+        let pure = symmetric == 0 || symmetric == keys.len();
+        ensure(pure, KeySetError::Mixed)?; // check: no mixture of secrets and public keys
+        Ok(Self { keys, left_out: Vec::new() })
+    }
+
+    /// The key called `key_id`; without one, the only key there is for `algorithm`.
+    #[must_use]
+    pub fn find(&self, key_id: Option<&str>, algorithm: Algorithm) -> Option<&PublicKey> {
+        if key_id.is_some() {
+            return self.keys.iter().find(|key| key.key_id.as_deref() == key_id);
+        }
+        let mut fitting = self.keys.iter().filter(|key| key.is_for(algorithm));
+        let only = fitting.next()?;
+        fitting.next().is_none().then_some(only)
+    }
+
+    /// Why keys were left out, one for each.
+    #[must_use]
+    pub fn left_out(&self) -> &[KeyError] {
+        &self.left_out
+    }
+
+    /// How many keys can be used.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether no key can be used.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+}
