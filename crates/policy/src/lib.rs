@@ -1,9 +1,20 @@
 //! May they? Roles and Cedar policies compiled into one immutable decision point.
 
 mod answer;
+mod cedar;
+mod compile;
+mod disguise;
+mod entry;
+mod explain;
+mod glob;
+mod judge;
+mod matcher;
 mod policy;
 mod problem;
 mod question;
+mod restriction;
+mod scope;
+mod shard;
 mod source;
 
 pub use answer::{

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
+use crate::glob::NameGlob;
+
 /// Everything a [`Policy`](crate::Policy) is compiled from.
 #[derive(Clone, Debug, Default)]
 pub struct PolicySource {
@@ -160,4 +162,17 @@ pub struct Annotations {
     pub idempotent: Option<bool>,
     /// `openWorldHint`.
     pub open_world: Option<bool>,
+}
+
+impl PolicySource {
+    /// Whether the catalog of `upstream` is known.
+    pub(crate) fn knows(&self, upstream: &str) -> bool {
+        self.catalog.iter().any(|tool| tool.upstream == upstream)
+    }
+
+    /// Whether `glob` matches an upstream, and the catalog of every one it matches is known.
+    pub(crate) fn knows_all(&self, glob: &NameGlob) -> bool {
+        let mut matched = self.upstreams.iter().filter(|name| glob.matches(name)).peekable();
+        matched.peek().is_some() && matched.all(|name| self.knows(name))
+    }
 }
