@@ -109,10 +109,8 @@ def main():
     scratch = tempfile.mkdtemp(prefix="haechi-conformance-")
     revisions = sys.argv[1:] or list(LEAST)
     with python_everything_http() as url:
-        settings = (
-            upstream("web", url=url)
-            + upstream("pipe", command=python_everything_stdio())
-            + OPEN
+        settings = Gateway.anonymous(
+            upstream("web", url=url) + upstream("pipe", command=python_everything_stdio()) + OPEN
         )
         for revision in revisions:
             with checks.guard(f"{revision} direct"):

@@ -25,6 +25,10 @@ def upstream(name, url=None, command=None, more=""):
     return f"[[upstream]]\nname = {toml_string(name)}\n{how}\n{more}\n"
 
 
+# What lets callers in without a token; `dangerous` because that is what it is.
+ANONYMOUS = "dangerous_allow_anonymous = true\n"
+
+
 class Gateway:
     """`haechi serve` on a free port with a data directory of its own."""
 
@@ -38,6 +42,11 @@ class Gateway:
         self.config.write_text(head + listen + settings)
         self.process = None
         self.passwords = {}
+
+    @staticmethod
+    def anonymous(settings):
+        """Settings that let callers in without a token, as the role `anonymous`."""
+        return ANONYMOUS + settings
 
     def url(self, path):
         return f"http://127.0.0.1:{self.port}{path}"
