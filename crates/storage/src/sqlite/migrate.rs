@@ -29,16 +29,15 @@ pub(super) fn refuse_foreign(connection: &Connection) -> Result<(), Failure> {
 
 /// Takes every step the database has not seen yet.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
-    while version(connection)? != known() {
+    while version(connection)? < known() {
         step(connection)?;
     }
-    Ok(())
+    refuse_newer(connection)
 }
 
 /// Takes the next step. The version is read again under the lock: another process may be at it too.
 fn step(connection: &mut Connection) -> Result<(), Failure> {
     let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
-    refuse_newer(&transaction)?;
     let found = version(&transaction)?;
     let Some(sql) = usize::try_from(found).ok().and_then(|found| STEPS.get(found)) else {
         return Ok(());
