@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use config::{HttpConfig, HttpLimits};
 pub(crate) use names::Names;
-pub(crate) use routes::{Route, Routes};
+pub(crate) use routes::{Place, Route, Routes};
 
 /// Says whether everything a call needs works now: `Err` names what does not, in a fixed word.
 pub(crate) type Readiness =

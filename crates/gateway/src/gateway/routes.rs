@@ -71,6 +71,12 @@ impl Routes {
         self.0.get(name)
     }
 
+    /// The one route there is; `None` when there are several.
+    pub(crate) fn only(&self) -> Option<&Arc<Place>> {
+        let mut places = self.0.values();
+        places.next().filter(|_| places.next().is_none())
+    }
+
     /// The resource of every route, the address to show first; sorted.
     pub(crate) fn resources(&self) -> Vec<String> {
         let mut all: Vec<String> =

@@ -56,6 +56,9 @@ const fn fixed(error: &TransportError) -> &'static str {
         TransportError::QueryToken => {
             "주소에 액세스 토큰을 넣지 마세요. `Authorization` 헤더로만 보내세요"
         }
+        TransportError::SignInForm => {
+            "로그인에는 문자열 `username`, `password`와 선택적인 `resource`가 필요합니다"
+        }
         TransportError::Busy => "지금은 요청을 더 받을 수 없습니다. 나중에 다시 시도하세요",
         TransportError::TooLarge { .. }
         | TransportError::NotJson(_)

@@ -91,6 +91,9 @@ pub(crate) enum TransportError {
     /// A batch where the session's revision has none.
     #[error("batches exist in sessions of revision 2025-03-26 only")]
     Batch,
+    /// The body of a sign-in is not what it takes.
+    #[error("a sign-in takes `username`, `password` and perhaps `resource`, all of them strings")]
+    SignInForm,
     /// No more requests now.
     #[error("no more requests can be taken now; try again later")]
     Busy,
@@ -118,6 +121,7 @@ impl TransportError {
             | Self::QueryToken
             | Self::UnsupportedVersion
             | Self::SessionMissing
+            | Self::SignInForm
             | Self::Batch => StatusCode::BAD_REQUEST,
         }
     }
@@ -144,6 +148,7 @@ impl TransportError {
             Self::UnsupportedVersion => "bad-version",
             Self::SessionMissing => "no-session",
             Self::Batch => "bad-batch",
+            Self::SignInForm => "bad-sign-in",
             Self::Busy => "busy",
         }
     }

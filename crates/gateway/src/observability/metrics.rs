@@ -1,0 +1,132 @@
+//! Metrics in Prometheus text format. Every label has few values: upstreams of the settings, fixed
+//! words of the code, and never what a stranger chose.
+
+use std::time::Duration;
+
+use haechi_core::{Action, UpstreamName};
+use haechi_guard::{Answer, AnswerBody, Guard, Refusal};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+
+/// Upper bounds of the latency histogram, in seconds.
+const LATENCY_BUCKETS: [f64; 12] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
+/// A result is often large and an error hardly ever: beyond this, in bytes, nobody looks which.
+const MAX_ERROR_BYTES: usize = 4096;
+
+const CALLS: &str = "haechi_calls_total";
+const LATENCY: &str = "haechi_call_duration_seconds";
+const REFUSED: &str = "haechi_refused_before_sign_in_total";
+const SIGN_INS: &str = "haechi_sign_ins_total";
+const CONNECTIONS: &str = "haechi_connections";
+const SESSIONS: &str = "haechi_sessions";
+const AUDIT_LAG: &str = "haechi_audit_waiting_entries";
+const AUDIT_ENTRIES: &str = "haechi_audit_entries";
+const AUDIT_OPEN: &str = "haechi_audit_open_intents";
+const AUDIT_WRITABLE: &str = "haechi_audit_writable";
+const DROPPED: &str = "haechi_upstream_messages_dropped";
+
+/// Starts collecting; the handle shows what was collected. To be called once.
+///
+/// # Errors
+///
+/// [`BuildError`], when something collects already.
+pub(crate) fn start() -> Result<PrometheusHandle, BuildError> {
+    let builder = PrometheusBuilder::new().set_buckets(&LATENCY_BUCKETS)?;
+    let handle = builder.install_recorder()?;
+    describe();
+    Ok(handle)
+}
+
+fn describe() {
+    describe_counter!(CALLS, "Governed requests, by decision and completion");
+    describe_histogram!(LATENCY, Unit::Seconds, "From a request to the head of its answer");
+    describe_counter!(REFUSED, "Requests refused before anybody was known, by reason");
+    describe_counter!(SIGN_INS, "Attempts to sign in with a password, by outcome");
+    describe_gauge!(CONNECTIONS, "Connections of clients");
+    describe_gauge!(SESSIONS, "Legacy sessions");
+    describe_gauge!(AUDIT_LAG, "Entries whose callers wait for them to be durable");
+    describe_gauge!(AUDIT_ENTRIES, "Entries in the audit log");
+    describe_gauge!(AUDIT_OPEN, "Calls under way, as the audit log sees it");
+    describe_gauge!(AUDIT_WRITABLE, "1 when the next call could be recorded");
+    describe_gauge!(DROPPED, "Messages of upstreams that belonged to nobody");
+}
+
+/// Counts one governed request.
+pub(crate) fn called(
+    upstream: &UpstreamName,
+    action: Action,
+    answered: Result<&Answer, &Refusal>,
+    took: Duration,
+) {
+    let (decision, completion) = match answered {
+        Ok(answer) => ("permit", completion(answer)),
+        Err(refusal) => (decision(refusal), refusal.word()),
+    };
+    let upstream = metrics::SharedString::from_shared(upstream.0.clone());
+    counter!(
+        CALLS,
+        "upstream" => upstream.clone(),
+        "action" => action.as_str(),
+        "decision" => decision,
+        "completion" => completion,
+    )
+    .increment(1);
+    histogram!(LATENCY, "upstream" => upstream, "action" => action.as_str()).record(took);
+}
+
+/// Whether a refused call had been permitted before something else failed.
+const fn decision(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Upstream { .. } | Refusal::CircuitOpen { .. } | Refusal::NotRecorded(_) => "permit",
+        _ => "deny",
+    }
+}
+
+fn completion(answer: &Answer) -> &'static str {
+    match &answer.body {
+        AnswerBody::Empty => "empty",
+        AnswerBody::Stream(_) => "stream",
+        AnswerBody::Message(message) => {
+            let small = message.len() <= MAX_ERROR_BYTES;
+            let failed = small && message.text().member("error").is_some();
+            if failed { "error" } else { "answered" }
+        }
+    }
+}
+
+/// Counts a request that was refused before anybody was known.
+pub(crate) fn refused_before_sign_in(reason: &'static str) {
+    counter!(REFUSED, "reason" => reason).increment(1);
+}
+
+/// Counts an attempt to sign in; `failure` is a fixed word.
+pub(crate) fn signed_in(failure: Option<&'static str>) {
+    counter!(SIGN_INS, "outcome" => failure.unwrap_or("success")).increment(1);
+}
+
+/// A client has connected.
+pub(crate) fn connection_opened() {
+    gauge!(CONNECTIONS).increment(1.0);
+}
+
+/// A client's connection has ended.
+pub(crate) fn connection_closed() {
+    gauge!(CONNECTIONS).decrement(1.0);
+}
+
+/// Reads what the hall counts by itself; to be called before the metrics are shown.
+pub(crate) fn observe(guard: &Guard) {
+    let audit = guard.rooms().audit.health();
+    gauge!(SESSIONS).set(approximate(guard.session_count() as u64));
+    gauge!(AUDIT_LAG).set(approximate(audit.lag));
+    gauge!(AUDIT_ENTRIES).set(approximate(audit.entries));
+    gauge!(AUDIT_OPEN).set(approximate(audit.open));
+    gauge!(AUDIT_WRITABLE).set(if audit.writable { 1.0 } else { 0.0 });
+    gauge!(DROPPED).set(approximate(guard.dropped_messages()));
+}
+
+/// A count as Prometheus keeps it: exact up to 2^53.
+const fn approximate(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,180 @@
+//! The protocol's own route: who is calling, then what by which method.
+
+use std::sync::Arc;
+
+use haechi_core::rpc::{RequestId, is_known_version, is_modern_version};
+use haechi_core::{Origin, Principal};
+use haechi_guard::Refusal;
+use http::{Method, Response};
+
+use super::intake::one;
+use super::reply::SESSION_ID;
+use super::visit::Visit;
+use super::{ReplyBody, RequestBody, credentials, post, reply, session};
+use crate::gateway::{Gateway, Place};
+use crate::observability::metrics;
+use crate::problem::{self, Challenge, Telling, TransportError};
+use crate::transport::headers::PROTOCOL_VERSION;
+
+/// The longest name of a session that is looked at, in bytes.
+const MAX_SESSION_BYTES: usize = 128;
+const METHODS: &str = "GET, POST, DELETE";
+const ONLY_POST: &str = "POST";
+
+/// One request of a known caller to one route.
+pub(super) struct Caller<'a> {
+    pub(super) visit: &'a Visit<'a>,
+    pub(super) place: Arc<Place>,
+    pub(super) principal: Principal,
+    /// Where it came from, with the route.
+    pub(super) origin: Origin,
+    host: &'a str,
+}
+
+/// Why a request got no answer from an upstream.
+pub(super) enum Failure {
+    /// It broke the transport's rules.
+    Transport(TransportError),
+    /// The guard refused it.
+    Refused {
+        refusal: Box<Refusal>,
+        id: Option<RequestId>,
+        tool: Option<String>,
+    },
+}
+
+impl From<TransportError> for Failure {
+    fn from(error: TransportError) -> Self {
+        Self::Transport(error)
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused { refusal: Box::new(refusal), id: None, tool: None }
+    }
+}
+
+/// Answers `/<name>/mcp` and `/mcp`.
+pub(super) async fn serve(
+    visit: &Visit<'_>,
+    host: &str,
+    name: &str,
+    body: impl RequestBody,
+) -> Response<ReplyBody> {
+    let routes = visit.gateway.routes();
+    let Some(place) = routes.get(name).map(Arc::clone) else {
+        return visit.turn_away(&TransportError::NotFound);
+    };
+    if !matches!(visit.head.method, Method::POST | Method::GET | Method::DELETE) {
+        return visit.turn_away(&TransportError::Method { allow: METHODS });
+    }
+    let presented = match credentials::read(visit.head) {
+        Ok(presented) => presented,
+        Err(error) => return visit.turn_away(&error),
+    };
+    let origin = Origin { route: Some(Arc::clone(&place.path)), ..visit.origin.clone() };
+    let guard = &visit.gateway.guard;
+    let principal = match guard.authenticate(&presented, &place.audience, &origin).await {
+        Ok(principal) => principal,
+        Err(refusal) => {
+            metrics::refused_before_sign_in(refusal.word());
+            return refused(visit, &place, host, &refusal, (None, None));
+        }
+    };
+    let caller = Caller { visit, place, principal, origin, host };
+    let answered = match visit.head.method {
+        Method::POST => post::serve(&caller, body).await,
+        Method::GET => session::open_stream(&caller).await,
+        _ => session::end(&caller).await,
+    };
+    answered.unwrap_or_else(|failure| caller.failed(failure))
+}
+
+impl Caller<'_> {
+    pub(super) fn gateway(&self) -> &Arc<Gateway> {
+        self.visit.gateway
+    }
+
+    /// How a refusal of this caller is told.
+    pub(super) fn telling<'t>(&self, tool: Option<&'t str>) -> Telling<'t> {
+        let tell_denied = self.gateway().http.tell_denied;
+        Telling { language: self.visit.language, tell_denied, tool }
+    }
+
+    fn failed(&self, failure: Failure) -> Response<ReplyBody> {
+        match failure {
+            Failure::Transport(error) => self.visit.turn_away(&error),
+            Failure::Refused { refusal, id, tool } => {
+                let about = (id.as_ref(), tool.as_deref());
+                refused(self.visit, &self.place, self.host, &refusal, about)
+            }
+        }
+    }
+
+    /// The session that the request names.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::BadHeader`] when it is no possible name.
+    pub(super) fn session_id(&self) -> Result<Option<&str>, TransportError> {
+        let named = one(self.visit.headers(), &SESSION_ID);
+        let named = named.map_err(|()| TransportError::BadHeader("Mcp-Session-Id"))?;
+        match named {
+            Some(name) if name.is_empty() || name.len() > MAX_SESSION_BYTES => {
+                Err(TransportError::BadHeader("Mcp-Session-Id"))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// The revision that the header names; not necessarily one that is known.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::BadHeader`] when it stands twice or is not text.
+    pub(super) fn stated_version(&self) -> Result<Option<&str>, TransportError> {
+        let stated = one(self.visit.headers(), &PROTOCOL_VERSION);
+        stated.map_err(|()| TransportError::BadHeader("MCP-Protocol-Version"))
+    }
+
+    /// As [`Caller::stated_version`], of a legacy message.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::UnsupportedVersion`] besides.
+    pub(super) fn legacy_version(&self) -> Result<Option<Arc<str>>, TransportError> {
+        match self.stated_version()? {
+            Some(version) if !is_known_version(version) => Err(TransportError::UnsupportedVersion),
+            stated => Ok(stated.map(Into::into)),
+        }
+    }
+
+    /// The session of a GET or DELETE: without one, or at a modern revision, there is nothing to
+    /// get or delete here.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Method`] then.
+    pub(super) fn legacy_session(&self) -> Result<Arc<str>, TransportError> {
+        let modern = self.stated_version()?.is_some_and(is_modern_version);
+        let session = self.session_id()?.filter(|_| !modern);
+        session.map(Into::into).ok_or(TransportError::Method { allow: ONLY_POST })
+    }
+}
+
+fn refused(
+    visit: &Visit<'_>,
+    place: &Place,
+    host: &str,
+    refusal: &Refusal,
+    (id, tool): (Option<&RequestId>, Option<&str>),
+) -> Response<ReplyBody> {
+    let metadata = place.metadata(host);
+    let challenge = Challenge { resource_metadata: &metadata, scopes: &place.route.scopes };
+    let tell_denied = visit.gateway.http.tell_denied;
+    let telling = Telling { language: visit.language, tell_denied, tool };
+    let body = problem::json_rpc_error(refusal, telling).message(id);
+    let retry_after = problem::retry_after(refusal).map(problem::whole_seconds);
+    reply::refused(body, problem::status(refusal), challenge.header(refusal), retry_after)
+}

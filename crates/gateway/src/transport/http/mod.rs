@@ -1,0 +1,125 @@
+//! Streamable HTTP, and the small routes beside it.
+
+mod batch;
+mod credentials;
+mod events;
+mod health;
+mod intake;
+mod mcp;
+mod metadata;
+mod post;
+mod reply;
+mod session;
+mod sign_in;
+#[cfg(test)]
+mod tests;
+mod visit;
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+use tracing::Instrument;
+
+pub(crate) use reply::ReplyBody;
+
+use crate::gateway::Gateway;
+use crate::observability::{metrics, traces};
+use crate::problem::TransportError;
+use visit::Visit;
+
+/// What a route asks of a request's body; hyper's own, and a plain one in tests.
+pub(crate) trait RequestBody:
+    Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin
+{
+}
+impl<B> RequestBody for B
+where
+    B: Body<Data = Bytes> + Send + Unpin,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+}
+
+/// Where a request wants to go.
+enum Destination<'a> {
+    /// An upstream, or all of them: `""`.
+    Mcp(&'a str),
+    /// Protected-resource metadata of a route (RFC 9728 §3.1); `None`: of the gateway.
+    Metadata(Option<&'a str>),
+    Keys,
+    SignIn,
+    Healthy,
+    Ready,
+    Metrics,
+    Nowhere,
+}
+
+/// Answers one request. Never fails: what goes wrong is an answer too.
+pub(crate) async fn answer(
+    gateway: &Arc<Gateway>,
+    peer: SocketAddr,
+    request: Request<impl RequestBody>,
+) -> Response<ReplyBody> {
+    let (head, body) = request.into_parts();
+    let visit = Visit::new(gateway, peer, &head);
+    let host = match gateway.names.check(&head) {
+        Ok(host) => host,
+        Err(error) => return visit.turn_away(&error),
+    };
+    let destination = destination(head.uri.path());
+    match destination {
+        Destination::Mcp(name) => {
+            let span = traces::span(&head.headers, &head.method);
+            mcp::serve(&visit, host, name, body).instrument(span).await
+        }
+        Destination::SignIn => sign_in::serve(&visit, body).await,
+        Destination::Nowhere => visit.turn_away(&TransportError::NotFound),
+        reading if !matches!(head.method, Method::GET | Method::HEAD) => {
+            drop(reading);
+            visit.turn_away(&TransportError::Method { allow: "GET, HEAD" })
+        }
+        Destination::Metadata(name) => metadata::resource(&visit, host, name),
+        Destination::Keys => metadata::keys(gateway),
+        Destination::Healthy => reply::json(StatusCode::OK, r#"{"status":"ok"}"#),
+        Destination::Ready => health::ready(gateway).await,
+        Destination::Metrics => health::metrics(&visit),
+    }
+}
+
+fn destination(path: &str) -> Destination<'_> {
+    const METADATA: &str = "/.well-known/oauth-protected-resource";
+    match path {
+        "/mcp" => Destination::Mcp(""),
+        "/.well-known/jwks.json" => Destination::Keys,
+        "/sign-in" => Destination::SignIn,
+        "/healthz" => Destination::Healthy,
+        "/readyz" => Destination::Ready,
+        "/metrics" => Destination::Metrics,
+        METADATA => Destination::Metadata(None),
+        _ => match path.strip_prefix(METADATA) {
+            Some(rest) => route_name(rest).map_or(Destination::Nowhere, |name| {
+                Destination::Metadata(Some(name))
+            }),
+            None => route_name(path).map_or(Destination::Nowhere, Destination::Mcp),
+        },
+    }
+}
+
+/// The name in `/<name>/mcp`, `""` for `/mcp`. Nothing is decoded: names need no escapes.
+fn route_name(path: &str) -> Option<&str> {
+    let name = path.strip_suffix("/mcp")?;
+    if name.is_empty() {
+        return Some("");
+    }
+    let name = name.strip_prefix('/')?;
+    (!name.is_empty() && !name.contains('/')).then_some(name)
+}
+
+/// Counts a refusal that nobody's name stands behind.
+fn count_stranger(visit: &Visit<'_>, reason: &'static str) {
+    visit.gateway.guard.count_refusal(&visit.origin, reason);
+    metrics::refused_before_sign_in(reason);
+}

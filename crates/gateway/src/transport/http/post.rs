@@ -1,0 +1,284 @@
+//! POST: one message of a client, by the era that its body shows.
+
+use std::sync::Arc;
+
+use haechi_core::json::{Checked, Kind, Limits, Text, check};
+use haechi_core::rpc::{
+    Body, Envelope, META_PROTOCOL_VERSION, RequestId, is_modern_version, method,
+};
+use haechi_core::{Era, Origin};
+use haechi_guard::{Answer, AnswerBody, Call, Passage, Refusal};
+use http::{HeaderMap, Response};
+use tokio::time::Instant;
+
+use super::mcp::{Caller, Failure};
+use super::visit::client_name;
+use super::{ReplyBody, RequestBody, batch, intake, reply};
+use crate::observability::{metrics, traces};
+use crate::problem::TransportError;
+use crate::transport::headers::{PARAMETER_PREFIX, ParameterHeaders, check_standard};
+
+/// What every modern request must state besides its version.
+const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+/// Who the client says it is, in a modern request.
+const META_CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+/// Headers that go along besides `Mcp-Param-*`.
+const FORWARDED: [&str; 5] =
+    ["mcp-method", "mcp-name", "accept-language", "traceparent", "tracestate"];
+
+/// One message with what it travels under.
+pub(super) struct Message<'a> {
+    pub(super) body: Checked,
+    pub(super) envelope: Envelope<'a>,
+    pub(super) era: Era,
+    pub(super) protocol_version: Option<Arc<str>>,
+    pub(super) session: Option<Arc<str>>,
+}
+
+/// Reads the body and sends what it holds on its way.
+pub(super) async fn serve(
+    caller: &Caller<'_>,
+    body: impl RequestBody,
+) -> Result<Response<ReplyBody>, Failure> {
+    let headers = caller.visit.headers();
+    intake::is_json(headers)?;
+    intake::accepts_both(headers)?;
+    let limits = &caller.gateway().http.limits;
+    let body = intake::checked(intake::read(body, limits).await?, limits)?;
+    match Body::read(body.text()) {
+        Ok(Body::Single(envelope)) => single(caller, &body, envelope).await,
+        Ok(Body::Batch(envelopes)) => batch::serve(caller, &body, envelopes).await,
+        Err(error) => {
+            let id = body.text().member("id").and_then(|id| RequestId::read(id).ok());
+            Err(TransportError::NotAMessage { error, id }.into())
+        }
+    }
+}
+
+async fn single(
+    caller: &Caller<'_>,
+    body: &Checked,
+    envelope: Envelope<'_>,
+) -> Result<Response<ReplyBody>, Failure> {
+    let body = body.clone();
+    if is_modern(caller, &envelope)? {
+        let message = modern(caller, body, envelope)?;
+        return send(caller, &message).await.map(|answer| told(caller, answer));
+    }
+    let is_initialize = matches!(&envelope, Envelope::Request { method, .. }
+        if method == method::INITIALIZE);
+    if is_initialize {
+        return initialize(caller, body, envelope).await;
+    }
+    let message = legacy(caller, body, envelope)?;
+    send(caller, &message).await.map(|answer| told(caller, answer))
+}
+
+fn told(caller: &Caller<'_>, answer: Answer) -> Response<ReplyBody> {
+    reply::guarded(answer, caller.telling(None))
+}
+
+/// Which era a message is of. The body decides; the header only where the body is silent.
+fn is_modern(caller: &Caller<'_>, envelope: &Envelope<'_>) -> Result<bool, TransportError> {
+    if envelope.meta().is_some_and(|meta| meta.member(META_PROTOCOL_VERSION).is_some()) {
+        return Ok(true);
+    }
+    match envelope {
+        Envelope::Request { method, .. } if method == method::INITIALIZE => Ok(false),
+        Envelope::Request { .. } | Envelope::Notification { .. } => {
+            Ok(caller.stated_version()?.is_some_and(is_modern_version))
+        }
+        Envelope::Response { .. } | Envelope::Failure { .. } => Ok(false),
+    }
+}
+
+/// A modern message: what it must state, and headers that agree with it.
+fn modern<'a>(
+    caller: &Caller<'_>,
+    body: Checked,
+    envelope: Envelope<'a>,
+) -> Result<Message<'a>, TransportError> {
+    let id = || envelope.id().cloned();
+    if matches!(envelope, Envelope::Request { .. }) {
+        let meta = envelope.meta();
+        let stated = |member| meta.and_then(|meta| meta.member(member)).map(Text::kind);
+        for (member, kind) in
+            [(META_PROTOCOL_VERSION, Kind::String), (META_CLIENT_CAPABILITIES, Kind::Object)]
+        {
+            if stated(member) != Some(kind) {
+                return Err(TransportError::MissingMeta { member, id: id() });
+            }
+        }
+    }
+    let headers = caller.visit.headers();
+    let mismatch = |error| TransportError::Headers { error, id: id() };
+    check_standard(headers, &envelope).map_err(mismatch)?;
+    check_parameters(caller, &envelope)?;
+    let stated = envelope.protocol_version().map(|version| version.as_ref().into());
+    let protocol_version = stated.or(caller.stated_version()?.map(Into::into));
+    Ok(Message { body, envelope, era: Era::Modern, protocol_version, session: None })
+}
+
+/// Holds `Mcp-Param-*` against the arguments, where the tool's schema is known and mirrors any.
+fn check_parameters(caller: &Caller<'_>, envelope: &Envelope<'_>) -> Result<(), TransportError> {
+    if envelope.method() != Some(method::TOOLS_CALL) {
+        return Ok(());
+    }
+    let Some(tool) = envelope.name() else { return Ok(()) };
+    let catalog = caller.gateway().guard.catalog();
+    let schema = catalog.input_schema(caller.place.route.upstream.name(), &tool);
+    // Most schemas mirror nothing, and a search of bytes is cheaper than reading them.
+    let Some(schema) = schema.filter(|text| text.contains("mcp-header") || text.contains("\\u"))
+    else {
+        return Ok(());
+    };
+    let Ok(schema) = check(schema.as_bytes(), &Limits::WIRE) else { return Ok(()) };
+    // A tool whose annotations are invalid was never offered, so nothing can be held against it.
+    let Ok(mirrored) = ParameterHeaders::read(schema) else { return Ok(()) };
+    let arguments = envelope.params().and_then(|params| params.member("arguments"));
+    mirrored
+        .check(caller.visit.headers(), arguments)
+        .map_err(|error| TransportError::Headers { error, id: envelope.id().cloned() })
+}
+
+/// A legacy message: inside a session of this caller.
+fn legacy<'a>(
+    caller: &Caller<'_>,
+    body: Checked,
+    envelope: Envelope<'a>,
+) -> Result<Message<'a>, Failure> {
+    let session: Arc<str> = caller.session_id()?.ok_or(TransportError::SessionMissing)?.into();
+    let protocol_version = caller.legacy_version()?;
+    let upstream = caller.place.route.upstream.name();
+    let guard = &caller.gateway().guard;
+    guard
+        .session_version(&caller.principal, &session, upstream)
+        .map_err(|refusal| of_request(refusal, &envelope))?;
+    Ok(Message { body, envelope, era: Era::Legacy, protocol_version, session: Some(session) })
+}
+
+/// Opens a session and relays `initialize` in it; without a result the session was never there.
+async fn initialize(
+    caller: &Caller<'_>,
+    body: Checked,
+    envelope: Envelope<'_>,
+) -> Result<Response<ReplyBody>, Failure> {
+    let upstream = &caller.place.route.upstream;
+    let guard = &caller.gateway().guard;
+    let session = guard
+        .open_session(&caller.principal, upstream.name())
+        .map_err(|refusal| of_request(refusal, &envelope))?;
+    let message = Message {
+        body,
+        envelope,
+        era: Era::Legacy,
+        protocol_version: None,
+        session: Some(Arc::clone(&session)),
+    };
+    let answered = send(caller, &message).await;
+    let opened = answered.as_ref().is_ok_and(|answer| {
+        let failed = match &answer.body {
+            AnswerBody::Empty => true,
+            AnswerBody::Message(message) => message.text().member("result").is_none(),
+            AnswerBody::Stream(_) => false,
+        };
+        (200..300).contains(&answer.status) && !failed
+    });
+    if !opened {
+        // Whoever cannot be told of the session cannot use it; nothing else is lost.
+        let _ = guard.end_session(&caller.principal, &session, upstream).await;
+    }
+    let response = answered.map(|answer| told(caller, answer))?;
+    let header = http::HeaderValue::try_from(&*session).ok().filter(|_| opened);
+    Ok(reply::with(response, reply::SESSION_ID, header))
+}
+
+/// Sends one message through its door.
+pub(super) async fn send(caller: &Caller<'_>, message: &Message<'_>) -> Result<Answer, Failure> {
+    let action = match &message.envelope {
+        Envelope::Request { method, .. } => method::action(method),
+        _ => None,
+    };
+    let begun = Instant::now();
+    let answered = match action {
+        Some(_) => govern(caller, message).await,
+        None => relay(caller, message).await,
+    };
+    let upstream = caller.place.route.upstream.name();
+    traces::note(message.envelope.method(), upstream, answered.as_ref().err());
+    if let Some(action) = action {
+        metrics::called(upstream, action, answered.as_ref(), begun.elapsed());
+    }
+    answered.map_err(|refusal| of_request(refusal, &message.envelope))
+}
+
+async fn govern(caller: &Caller<'_>, message: &Message<'_>) -> Result<Answer, Refusal> {
+    let upstream = &caller.place.route.upstream;
+    let call = Call {
+        upstream: upstream.name().clone(),
+        era: message.era,
+        protocol_version: message.protocol_version.clone(),
+        body: message.body.clone(),
+        session: message.session.clone(),
+        headers: forwarded(caller.visit.headers()),
+        origin: origin(caller, &message.envelope),
+    };
+    caller.gateway().guard.handle(&caller.principal, call, upstream).await
+}
+
+async fn relay(caller: &Caller<'_>, message: &Message<'_>) -> Result<Answer, Refusal> {
+    let upstream = &caller.place.route.upstream;
+    let passage = Passage {
+        upstream: upstream.name().clone(),
+        era: message.era,
+        protocol_version: message.protocol_version.clone(),
+        body: Some(message.body.clone()),
+        session: message.session.clone(),
+        last_event_id: None,
+        headers: forwarded(caller.visit.headers()),
+        origin: origin(caller, &message.envelope),
+    };
+    caller.gateway().guard.relay(&caller.principal, passage, upstream).await
+}
+
+/// A refusal with the request it answers.
+pub(super) fn of_request(refusal: Refusal, envelope: &Envelope<'_>) -> Failure {
+    let is_call = envelope.method() == Some(method::TOOLS_CALL);
+    let tool = is_call.then(|| envelope.name().map(std::borrow::Cow::into_owned)).flatten();
+    let id = match envelope {
+        Envelope::Request { id, .. } => Some(id.clone()),
+        _ => None,
+    };
+    Failure::Refused { refusal: Box::new(refusal), id, tool }
+}
+
+/// Where the message came from; a client that names itself in the message is called so.
+fn origin(caller: &Caller<'_>, envelope: &Envelope<'_>) -> Origin {
+    let mut origin = caller.origin.clone();
+    let stated = match envelope.method() {
+        Some(method::INITIALIZE) => envelope.params().and_then(|params| params.member("clientInfo")),
+        _ => envelope.meta().and_then(|meta| meta.member(META_CLIENT_INFO)),
+    };
+    if let Some(name) = stated.and_then(|info| info.member("name")).and_then(Text::string) {
+        let version = stated.and_then(|info| info.member("version")).and_then(Text::string);
+        let full = version.map_or(name.to_string(), |version| format!("{name}/{version}"));
+        origin.client = client_name(&full).or(origin.client);
+    }
+    origin
+}
+
+/// The headers that go along: never `Authorization`, never cookies.
+pub(super) fn forwarded(headers: &HeaderMap) -> Vec<(String, String)> {
+    let mut passed: Vec<(String, String)> = Vec::new();
+    for (name, value) in headers {
+        let name = name.as_str();
+        if !FORWARDED.contains(&name) && !name.starts_with(PARAMETER_PREFIX) {
+            continue;
+        }
+        if let Ok(value) = value.to_str() {
+            passed.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    traces::forward(&mut passed);
+    passed
+}
