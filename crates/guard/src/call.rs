@@ -53,7 +53,7 @@ impl GovernedCall {
             let Envelope::Request { id, method, .. } = &envelope else {
                 return Err(Refusal::Malformed("the message is not a JSON-RPC request"));
             };
-            let action = method::action(method)
+            let action = action(method)
                 .ok_or(Refusal::Malformed("this method does not travel by this door"))?;
             (id.clone(), Arc::from(&**method), action, name(&envelope, action)?)
         };
@@ -160,13 +160,17 @@ impl GovernedCall {
     }
 }
 
+/// What `method` asks for; a list of tasks is a list, and shows the caller's own.
+fn action(method: &str) -> Option<Action> {
+    if method == method::TASKS_LIST { Some(Action::List) } else { method::action(method) }
+}
+
 /// What the request is about, in the words of policy.
 fn name(envelope: &Envelope<'_>, action: Action) -> Result<Arc<str>, Refusal> {
     let text = match action {
         Action::List | Action::Subscribe => Some("".into()),
         Action::Other => envelope.method().map(Into::into),
         Action::Complete => completed(envelope),
-        Action::UseTask if envelope.method() == Some(method::TASKS_LIST) => Some("".into()),
         Action::CallTool | Action::ReadResource | Action::GetPrompt | Action::UseTask => {
             envelope.name()
         }

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use haechi_audit::{OpenIntent, Recorded};
 use haechi_core::json::{Checked, Text};
-use haechi_core::rpc::method;
 use haechi_core::{Action, Completion, Conclusion, Principal, Resource};
 use haechi_identity::Stopped;
 use haechi_policy::{Denial, DenialReason, Permitted, Question, RuleId};
@@ -147,7 +146,7 @@ impl<'g> Line<'g> {
                 return Err(unknown("request state"));
             }
         }
-        if self.call.action() == Action::UseTask && &**self.call.method() != method::TASKS_LIST {
+        if self.call.action() == Action::UseTask {
             let task = text("taskId").unwrap_or_default();
             let made_by = self.find(HandleKind::Task, &task).ok_or(unknown("task"))?;
             self.call.judge_as(made_by.name);
