@@ -1,6 +1,6 @@
 //! A set of public keys (RFC 7517 §5).
 
-use haechi_core::json::{self, JsonError, Kind, Limits};
+use haechi_core::json::{self, JsonError, Kind, Limits, Text};
 
 use super::{Algorithm, KeyError, PublicKey, ensure};
 
@@ -47,28 +47,28 @@ impl KeySet {
         let set = json::check(bytes, &LIMITS).map_err(KeySetError::Json)?;
         let stated = set.member("keys").ok_or(KeySetError::Malformed)?;
         ensure(stated.kind() == Kind::Array, KeySetError::Malformed)?; // check: keys is an array
-        let mut read = Self::default();
+        let (mut read, mut names) = (Self::default(), Vec::new());
         for jwk in stated.elements() {
-            match PublicKey::from_jwk(jwk, symmetric) {
+            let key = PublicKey::from_jwk(jwk, symmetric);
+            // A key for another purpose may share a name; a broken one may not, because somebody
+            // may read it otherwise.
+            if !matches!(key, Err(KeyError::WrongUse | KeyError::Unsupported)) {
+                names.extend(jwk.member("kid").and_then(Text::string));
+            }
+            match key {
                 Ok(key) => read.keys.push(key),
                 Err(KeyError::PrivatePart) => return Err(KeySetError::PrivatePart),
                 Err(why) => read.left_out.push(why),
             }
         }
+        names.sort_unstable();
+        let twice = names.windows(2).any(|pair| pair.first() == pair.last());
+        ensure(!twice, KeySetError::DuplicateKeyId)?; // check: kid is unique
         Self::of(read.keys).map(|set| Self { left_out: read.left_out, ..set })
     }
 
-    /// A set of these keys.
-    ///
-    /// # Errors
-    ///
-    /// [`KeySetError::DuplicateKeyId`], [`KeySetError::Mixed`].
-    pub fn of(keys: Vec<PublicKey>) -> Result<Self, KeySetError> {
-        let twice = |(at, key): (usize, &PublicKey)| {
-            let before = keys.iter().take(at);
-            key.key_id.is_some() && before.into_iter().any(|other| other.key_id == key.key_id)
-        };
-        ensure(!keys.iter().enumerate().any(twice), KeySetError::DuplicateKeyId)?; // check: kid is unique
+    /// A set of these keys, whose names are known to differ.
+    pub(crate) fn of(keys: Vec<PublicKey>) -> Result<Self, KeySetError> {
         let symmetric = keys.iter().filter(|key| key.is_symmetric()).count();
         let pure = symmetric == 0 || symmetric == keys.len();
         ensure(pure, KeySetError::Mixed)?; // check: no mixture of secrets and public keys

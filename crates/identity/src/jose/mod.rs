@@ -3,7 +3,7 @@
 //! There is no encryption, no JSON serialisation, no unencoded payload and no key that a token
 //! brings along. Public because vectors and other readers are held against it.
 //!
-//! Every check is one statement on one line, `ensure(…)?; // check: <what holds>`: a test run may
+//! Every check is one statement on one line, `ensure(…)?;`, and names what holds: a test run may
 //! delete any such line, and some test must then fail.
 
 mod algorithm;
