@@ -6,5 +6,6 @@ mod observability;
 mod problem;
 mod server;
 mod transport;
+mod upstream;
 
 fn main() {}

@@ -3,3 +3,4 @@
 pub(crate) mod headers;
 pub(crate) mod http;
 pub(crate) mod sse;
+pub(crate) mod stdio;
