@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 
-from haechi import Gateway, upstream
+from haechi import UNHURRIED, Gateway, upstream
 from stand import HERE, PYTHON, Checks, Process, ask, free_port, initialize, modern, post
 from bad_upstream import SECRET
 
@@ -20,12 +20,14 @@ PATHS = {"HTTP upstream": "/web/mcp", "stdio upstream": "/pipe/mcp"}
 
 
 def settings(url):
-    # Short times, so that a server that hangs is given up within the test.
-    quick = 'timeout = "3s"'
+    # Short times, so that a server that hangs is given up within the test; and no circuit breaker,
+    # so that each misbehaviour is met and not only the first ten.
+    quick = 'timeout = "3s"\nbreaker = { failures = 0 }'
     return (
         upstream("web", url=url, more=quick)
         + upstream("pipe", command=[PYTHON, str(HERE / "bad_upstream.py"), "stdio"], more=quick)
         + '[roles.user]\nallow = ["*"]\n'
+        + UNHURRIED
     )
 
 
@@ -311,8 +313,8 @@ def judge(stand, name, path, tool, answer, took):
     text = answer.body.decode(errors="replace")
     stand.checks.check(f"{name}: nothing of the upstream leaks", not leaks(answer), text[:300])
     stand.checks.check(f"{name}: answered in {took:.1f} s", took < 30)
-    # Only these two may succeed: bad manners that do no harm.
-    may_succeed = tool == "two_answers" or (tool in ("huge_header", "slow_drip") and path == "/pipe/mcp")
+    # These may succeed: bad manners that do no harm, or that this kind of server cannot show.
+    may_succeed = tool in ("two_answers", "slow_drip") or (tool == "huge_header" and path == "/pipe/mcp")
     if may_succeed and answer.status == 200 and '"good"' in text:
         return
     try:

@@ -198,10 +198,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_slow_drip(self, message):
         self.stream()
         try:
-            for _ in range(600):
+            for _ in range(60):
                 self.wfile.write(b": still here\n\n")
                 self.wfile.flush()
                 time.sleep(0.1)
+            self.wfile.write(f"data: {json.dumps(plain(message))}\n\n".encode())
         except OSError:
             pass
 

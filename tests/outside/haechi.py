@@ -25,8 +25,10 @@ def upstream(name, url=None, command=None, more=""):
     return f"[[upstream]]\nname = {toml_string(name)}\n{how}\n{more}\n"
 
 
-# What lets callers in without a token; `dangerous` because that is what it is.
+# What lets callers in without a token; it belongs to `[listen]`, which comes first.
 ANONYMOUS = "dangerous_allow_anonymous = true\n"
+# A test calls more often in a minute than a person does.
+UNHURRIED = "\n[limits]\ncalls_per_minute = 60000000\n"
 
 
 class Gateway:
@@ -37,9 +39,9 @@ class Gateway:
         self.own_home = home is None
         self.port = free_port()
         self.config = self.home / "haechi.toml"
-        head = f"data = {toml_string(self.home / 'data')}\n"
-        listen = f"[listen]\naddress = \"127.0.0.1:{self.port}\"\n"
-        self.config.write_text(head + listen + settings)
+        self.env = {"HAECHI_DATA_DIR": str(self.home / "data"), "LANG": "C.UTF-8"}
+        listen = f'[listen]\naddress = "127.0.0.1:{self.port}"\n'
+        self.config.write_text(listen + settings)
         self.process = None
         self.passwords = {}
 
@@ -54,7 +56,7 @@ class Gateway:
     def cli(self, *arguments, stdin=None, timeout=60):
         """Runs a subcommand with these settings; fails loudly when it fails."""
         command = [HAECHI, arguments[0], *arguments[1:], "--config", self.config]
-        status, out, err = run(command, stdin=stdin, timeout=timeout)
+        status, out, err = run(command, env=self.env, stdin=stdin, timeout=timeout)
         if status:
             raise RuntimeError(f"haechi {' '.join(map(str, arguments))} ended with {status}: {err[-600:]}")
         return out
@@ -81,10 +83,14 @@ class Gateway:
         return [json.loads(line) for line in text.splitlines()]
 
     def start(self):
-        self.process = Process([HAECHI, "serve", "--config", self.config], name="gateway")
+        self.spawn()
         self.process.wait_for_port(self.port)
         wait_until(self.ready, what="the gateway's readiness")
         return self
+
+    def spawn(self):
+        """Starts the process and waits for nothing."""
+        self.process = Process([HAECHI, "serve", "--config", self.config], env=self.env, name="gateway")
 
     def ready(self):
         if not self.process.alive():

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-from haechi import Gateway, upstream
+from haechi import UNHURRIED, Gateway, upstream
 from stand import HERE, PYTHON, Checks, Process, free_port, modern
 
 PATH = "/web/mcp"
@@ -117,7 +117,7 @@ def main():
     port = free_port()
     with Process([PYTHON, HERE / "bad_upstream.py", "http", port], name="upstream") as server:
         server.wait_for_port(port)
-        gateway = Gateway(upstream("web", url=f"http://127.0.0.1:{port}/mcp") + '[roles.user]\nallow = ["web:good"]\n')
+        gateway = Gateway(upstream("web", url=f"http://127.0.0.1:{port}/mcp") + '[roles.user]\nallow = ["web:good"]\n' + UNHURRIED)
         gateway.add_user("yuna", "user")
         try:
             with checks.guard("the storm"):
