@@ -47,7 +47,7 @@ impl Tail {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (front, back) = kept.as_slices();
         let text = [front, back].concat();
-        let mut lines = text.split(|byte| *byte == b'\n').rev();
+        let lines = text.split(|byte| *byte == b'\n').rev();
         lines.map(printable).find(|line| !line.trim().is_empty())
     }
 }
