@@ -169,7 +169,8 @@ fn drop_parameters(intent: &mut Intent, excess: usize) {
     let mut dropped = 0;
     while dropped < excess {
         let Some(parameter) = intent.parameters.pop() else { return };
-        dropped += parameter.name.len() + parameter.commitment.map_or(0, |c| c.0.len());
+        // With its comma, and escapes as they are written.
+        dropped += 1 + serde_json::to_vec(&parameter).map_or(0, |json| json.len());
     }
 }
 

@@ -121,7 +121,8 @@ mod tests {
             sequence: u64, other: u64, bytes in proptest::collection::vec(any::<u8>(), 1..300),
         ) {
             prop_assume!(sequence != other);
-            prop_assert_eq!(parse(&framed(sequence, &bytes), other), Parsed::Broken);
+            let buffer = framed(sequence, &bytes);
+            prop_assert_eq!(parse(&buffer, other), Parsed::Broken);
         }
 
         #[test]

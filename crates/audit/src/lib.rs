@@ -5,6 +5,8 @@ mod counts;
 mod disk;
 mod entry;
 mod error;
+#[cfg(test)]
+mod faults;
 mod frame;
 mod intent;
 mod lock;

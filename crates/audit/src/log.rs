@@ -18,12 +18,12 @@ use crate::lock::WriterLock;
 use crate::recovery::{self, Recovery};
 use crate::segment;
 use crate::shared::{Shared, State};
-use crate::tail::{Admission, Class, Surroundings};
+use crate::tail::{Admission, Class, Spare, Surroundings};
 
 /// How the log is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// Whether the next intent would be taken.
+    /// Whether the next intent would be taken, unless it is large.
     pub writable: bool,
     /// Entries in the log.
     pub entries: u64,
@@ -35,7 +35,8 @@ pub struct Health {
     pub bytes: u64,
     /// Sequence number of the current segment's first entry.
     pub segment: u64,
-    /// What is wrong: `no-room`, `unwritable`, `poisoned`, `closed`.
+    /// What is wrong: `no-room`, `unwritable`, `poisoned`, `closed`. It is known before intents are
+    /// refused when the disk is full but what was prepared has room left.
     pub trouble: Option<&'static str>,
 }
 
@@ -172,14 +173,18 @@ impl AuditLog {
     pub fn health(&self) -> Health {
         let state = self.handle.shared.lock();
         let tail = &state.tail;
-        let trouble = self.refused(&state).or_else(|| tail.stalled()).or_else(|| {
+        let refusing = self.refused(&state).or_else(|| tail.stalled()).or_else(|| {
             match tail.admit(&[], Class::Intent) {
                 Admission::No(why) => Some(why),
                 Admission::Yes | Admission::Wait => None,
             }
         });
+        let trouble = refusing.or(match &tail.spare {
+            Spare::Failed(why) => Some(*why),
+            Spare::Wanted | Spare::Ready(..) => None,
+        });
         Health {
-            writable: trouble.is_none(),
+            writable: refusing.is_none(),
             entries: tail.next,
             lag: state.waiters.len() as u64,
             open: tail.open.len() as u64,

@@ -1,0 +1,3 @@
+//! How fast entries become durable, how long a caller waits, and what it costs.
+
+fn main() {}
