@@ -3,7 +3,7 @@
 mod authentication;
 mod refusal;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transport;
 
 pub(crate) use authentication::{authentication, sign_in};

@@ -210,12 +210,13 @@ mod tests {
         assert!(matches!(over, Err(TransportError::TooLarge { limit: 8 })));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_body_that_never_ends_is_given_up() {
         let endless = http_body_util::StreamBody::new(futures::stream::pending::<
             Result<http_body::Frame<Bytes>, std::convert::Infallible>,
         >());
-        let limits = HttpLimits::default();
+        let body_timeout = std::time::Duration::from_millis(20);
+        let limits = HttpLimits { body_timeout, ..HttpLimits::default() };
         assert!(matches!(read(endless, &limits).await, Err(TransportError::SlowBody)));
     }
 }

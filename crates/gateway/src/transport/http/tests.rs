@@ -1,0 +1,11 @@
+//! The face over real sockets: real rooms in front of a real upstream.
+
+mod attacks;
+mod doors;
+mod hall;
+mod legacy;
+mod modern;
+#[path = "../../../tests/suite/mcp_server.rs"]
+mod mcp_server;
+#[path = "../../../tests/suite/raw_http.rs"]
+mod raw_http;

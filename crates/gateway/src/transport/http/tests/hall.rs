@@ -1,0 +1,213 @@
+//! A gateway on a free port, with people who can sign in, in front of a server of both eras.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use haechi_audit::{AuditConfig, AuditLog, Durability, SubjectSealer};
+use haechi_core::{
+    Entropy, Fetch, FetchError, Fetched, ManualClock, Secret, SeededEntropy, Timestamp,
+    UpstreamName,
+};
+use haechi_guard::{Guard, GuardConfig, Rooms};
+use haechi_identity::{
+    Anonymous, Identity, IdentityConfig, NewUser, SignInAttempt, Stores, Surroundings,
+};
+use haechi_outbound::{Outbound, OutboundConfig};
+use haechi_policy::{Policy, PolicySource, Role, Rule, RuleKind};
+use haechi_storage::Memory;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::mcp_server::McpServer;
+use super::raw_http::{Answer, once};
+use crate::gateway::{Gateway, HttpConfig, Parts, Route};
+use crate::upstream::{HttpUpstream, HttpUpstreamConfig};
+
+pub(super) const PASSWORD: &str = "correct horse battery";
+
+#[derive(Debug)]
+struct NoFetch;
+
+#[async_trait]
+impl Fetch for NoFetch {
+    async fn fetch(&self, url: &str) -> Result<Fetched, FetchError> {
+        Err(FetchError::Unreachable(url.to_owned()))
+    }
+}
+
+/// Everything, running.
+pub(super) struct Hall {
+    pub(super) address: SocketAddr,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) server: Arc<McpServer>,
+    pub(super) identity: Arc<Identity>,
+    pub(super) stop: CancellationToken,
+    pub(super) running: tokio::task::JoinHandle<()>,
+    _folder: tempfile::TempDir,
+}
+
+impl Hall {
+    /// With the defaults: nobody without a token.
+    pub(super) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With other settings of the face.
+    pub(super) async fn with(settings: impl FnOnce(&mut HttpConfig)) -> Self {
+        let server = McpServer::start().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (identity, guard) = rooms(folder.path()).await;
+        let mut http = HttpConfig::new(address);
+        settings(&mut http);
+        let gateway = Arc::new(Gateway::new(Parts {
+            guard,
+            identity: Arc::clone(&identity),
+            http,
+            routes: vec![
+                ("crm".to_owned(), route(&server, false)),
+                ("open".to_owned(), route(&server, true)),
+            ],
+            ready: Arc::new(|| Box::pin(async { Ok(()) })),
+            metrics: None,
+        }));
+        let stop = CancellationToken::new();
+        let serving = Arc::clone(&gateway).serve(listener, None, stop.clone());
+        let running = tokio::spawn(async move { serving.await.unwrap() });
+        for (username, role) in [("ann", "user"), ("ben", "user"), ("eve", "guest")] {
+            add(&identity, username, role).await;
+        }
+        Self { address, gateway, server, identity, stop, running, _folder: folder }
+    }
+
+    /// A token of this person for the route of `crm`.
+    pub(super) async fn token(&self, username: &str) -> String {
+        let audiences = [format!("http://{}/crm/mcp", self.address)];
+        self.token_for(username, &audiences).await
+    }
+
+    /// A token of this person for these resources.
+    pub(super) async fn token_for(&self, username: &str, audiences: &[String]) -> String {
+        let password = Secret::from(PASSWORD.to_owned());
+        let attempt = SignInAttempt {
+            username,
+            password: &password,
+            audiences,
+            address: None,
+            client_id: None,
+        };
+        let issued = self.identity.sign_in(&attempt).await.unwrap();
+        issued.token.expose_str().unwrap().to_owned()
+    }
+
+    /// POSTs a legacy message with a token and further headers.
+    pub(super) async fn post(&self, token: &str, headers: &str, body: &str) -> Answer {
+        once(self.address, &post_head(token, headers), body).await
+    }
+
+    /// Opens a legacy session and gives its name.
+    pub(super) async fn session(&self, token: &str, version: &str) -> String {
+        let answer = self.post(token, "", &initialize(version)).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.header("mcp-session-id").expect("a session").to_owned()
+    }
+}
+
+/// Request line and headers of a POST to `crm`.
+pub(super) fn post_head(token: &str, headers: &str) -> String {
+    format!(
+        "POST /crm/mcp HTTP/1.1
+        Authorization: Bearer {token}
+        Content-Type: application/json
+        Accept: application/json, text/event-stream
+        {headers}"
+    )
+}
+
+pub(super) fn initialize(version: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{{"protocolVersion":"{version}","capabilities":{{}},"clientInfo":{{"name":"t","version":"1"}}}}}}"#
+    )
+}
+
+pub(super) fn call(id: &str, tool: &str, arguments: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{tool}","arguments":{arguments}}}}}"#
+    )
+}
+
+fn route(server: &McpServer, anonymous: bool) -> Route {
+    let name = UpstreamName::parse(if anonymous { "open" } else { "crm" }).unwrap();
+    let client = Outbound::new(OutboundConfig::default()).unwrap().upstream_client();
+    let config = HttpUpstreamConfig::new(server.url().parse().unwrap());
+    let upstream = Arc::new(HttpUpstream::new(name, config, client));
+    Route { upstream, anonymous, scopes: vec!["mcp".to_owned()] }
+}
+
+async fn rooms(folder: &std::path::Path) -> (Arc<Identity>, Arc<Guard>) {
+    let clock = Arc::new(ManualClock::at(Timestamp(1_800_000_000_000)));
+    let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
+    let (store, file_key) = (Arc::new(Memory::new()), Secret::new(vec![7; 32]));
+    let sealer =
+        Arc::new(SubjectSealer::new(store.clone(), &file_key, Arc::clone(&entropy)).unwrap());
+    let stores = Stores {
+        users: store.clone(),
+        passwords: store.clone(),
+        api_keys: store.clone(),
+        signing_keys: store.clone(),
+        revocations: store,
+    };
+    let surroundings = Surroundings {
+        sealer: sealer.clone(),
+        clock: clock.clone(),
+        entropy: Arc::clone(&entropy),
+        fetch: Arc::new(NoFetch),
+        file_key,
+    };
+    let mut settings = IdentityConfig::new("https://guard.example");
+    settings.anonymous = Some(Anonymous { roles: ["visitor".to_owned()].into() });
+    let identity = Arc::new(Identity::open(settings, stores, surroundings).await.unwrap());
+    let mut audit = AuditConfig::new(folder.join("audit"), "test");
+    audit.durability = Durability::Kill;
+    audit.segment_bytes = 1 << 20;
+    let (audit, _) = AuditLog::open(audit, clock.clone()).unwrap();
+    let rooms = Rooms { identity: identity.clone(), audit, sealer, clock, entropy };
+    let guard = Guard::new(rooms, Arc::new(policy()), GuardConfig::default());
+    (identity, guard)
+}
+
+fn policy() -> Policy {
+    let role = |name: &str, allow: Vec<Rule>, deny: Vec<Rule>| Role {
+        name: name.to_owned(),
+        allow,
+        deny,
+        ..Role::default()
+    };
+    let source = PolicySource {
+        roles: vec![
+            role(
+                "user",
+                vec![Rule::tools("crm:*"), Rule::new(RuleKind::Other, "crm:*")],
+                vec![Rule::tools("crm:delete")],
+            ),
+            role("guest", vec![Rule::tools("crm:nothing-of-that-name")], vec![]),
+            role("visitor", vec![Rule::tools("open:echo")], vec![]),
+        ],
+        upstreams: vec!["crm".to_owned(), "open".to_owned()],
+        ..PolicySource::default()
+    };
+    Policy::compile(&source, 1).expect("the policy of the tests").0
+}
+
+async fn add(identity: &Identity, username: &str, role: &str) {
+    let new = NewUser {
+        username: username.to_owned(),
+        display_name: None,
+        email: None,
+        roles: [role.to_owned()].into(),
+        password: Some(Secret::from(PASSWORD.to_owned())),
+    };
+    identity.add_user(new).await.unwrap();
+}
