@@ -5,10 +5,12 @@ mod cedar;
 mod compile;
 mod disguise;
 mod entry;
+mod expectations;
 mod explain;
 mod glob;
 mod judge;
 mod matcher;
+mod matrix;
 mod policy;
 mod problem;
 mod question;
@@ -20,6 +22,11 @@ mod source;
 pub use answer::{
     Denial, DenialReason, Explanation, Foresight, Permitted, RuleId, RuleVerdict, VerdictKind,
 };
+pub use expectations::{
+    CaseResult, ExpectationReport, Expectations, Expected, ExpectedCase, ExpectedForesight,
+    Surroundings,
+};
+pub use matrix::{Matrix, MatrixRow, stand_in};
 pub use policy::Policy;
 pub use problem::{PolicyProblem, PolicyWarning};
 pub use question::{Arguments, Question};

@@ -193,7 +193,7 @@ fn compare(a: &Number, b: &Number) -> Option<std::cmp::Ordering> {
         return Some(a.cmp(&b));
     }
     let (a, b) = (a.as_f64()?, b.as_f64()?);
-    if a.abs() > EXACT_F64 && b.abs() > EXACT_F64 {
+    if a.abs() >= EXACT_F64 && b.abs() >= EXACT_F64 {
         return None;
     }
     a.partial_cmp(&b)

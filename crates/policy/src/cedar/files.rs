@@ -258,6 +258,11 @@ impl Reader<'_> {
         let at = error.source_locations.first().map_or(0, |label| label.loc.start);
         let help = error.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
         let words: Vec<&str> = error.message.split_whitespace().collect();
+        // Cedar names the policy by its number here, which says less than the line.
+        let words = match words.as_slice() {
+            ["for", "policy", _, rest @ ..] => rest,
+            all => all,
+        };
         (self.line(at), format!("{}{help}", words.join(" ")))
     }
 

@@ -160,18 +160,15 @@ pub(crate) fn conjuncts(policy: &Value) -> Vec<Value> {
     parts
 }
 
+/// Takes `&&` apart however it is nested; a stack and not recursion, as a chain may be long.
 fn split(body: &Value, parts: &mut Vec<Value>) {
-    // `a && b && c` leans left, so the left side is followed in a loop and not by recursion.
-    let mut right_sides = Vec::new();
-    let mut current = body;
-    while let Some(and) = operand(current, "&&")
-        && let (Some(left), Some(right)) = (and.get("left"), and.get("right"))
-    {
-        right_sides.push(right);
-        current = left;
+    let mut waiting = vec![body];
+    while let Some(current) = waiting.pop() {
+        match operand(current, "&&").map(|and| (and.get("left"), and.get("right"))) {
+            Some((Some(left), Some(right))) => waiting.extend([right, left]),
+            _ => parts.push(json!({ "kind": "when", "body": current })),
+        }
     }
-    parts.push(json!({ "kind": "when", "body": current }));
-    parts.extend(right_sides.into_iter().rev().map(|body| json!({ "kind": "when", "body": body })));
 }
 
 #[cfg(test)]
@@ -210,7 +207,7 @@ mod tests {
     #[test]
     fn shadows_keep_the_conditions_that_read_no_arguments() {
         let policy = json_of(
-            "when { principal.means == \"a\" && context.arguments.x == 1 && action == action } \
+            "when { principal.means == \"a\" && (context.arguments.x == 1 && action == action) } \
              unless { principal.subject == \"b\" }",
         );
         let shadows = Shadows::of(&policy);

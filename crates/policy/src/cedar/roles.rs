@@ -136,7 +136,7 @@ impl Draft<'_> {
             all.push(when(json!({ "!=": { "left": means, "right": { "Value": "anonymous" } } })));
         }
         if self.pattern.upstream.exact().is_none() && !self.pattern.upstream.is_any() {
-            all.push(when(like(attribute("resource", "upstream"), &self.pattern.upstream)));
+            all.push(when(like(&attribute("resource", "upstream"), &self.pattern.upstream)));
         }
         all.extend(self.name_condition());
         let context = if self.permits { "matched" } else { "suspected" };
@@ -156,7 +156,7 @@ impl Draft<'_> {
         }
         let disguised = attribute("resource", "disguised");
         if self.permits {
-            let fits = like(attribute("resource", "name"), &self.pattern.name);
+            let fits = like(&attribute("resource", "name"), &self.pattern.name);
             let plain = json!({ "!": { "arg": disguised } });
             return Some(when(match self.is_uri() {
                 true => json!({ "&&": { "left": fits, "right": plain } }),
@@ -164,7 +164,7 @@ impl Draft<'_> {
             }));
         }
         let folded = NameGlob::new(&self.pattern.name.as_str().to_lowercase());
-        let fits = like(attribute("resource", "folded"), &folded);
+        let fits = like(&attribute("resource", "folded"), &folded);
         Some(when(match self.is_uri() {
             true => json!({ "||": { "left": disguised, "right": fits } }),
             false => fits,
@@ -183,15 +183,18 @@ pub(crate) fn scope_condition(permits: bool, scopes: &[String]) -> Option<Value>
     Some(json!({ "kind": if permits { "when" } else { "unless" }, "body": body }))
 }
 
+/// A `when` clause; the tree is moved into it.
 fn when(body: Value) -> Value {
-    json!({ "kind": "when", "body": body })
+    Value::Object(
+        [("kind".to_owned(), "when".into()), ("body".to_owned(), body)].into_iter().collect(),
+    )
 }
 
 fn attribute(of: &str, name: &str) -> Value {
     json!({ ".": { "left": { "Var": of }, "attr": name } })
 }
 
-fn like(left: Value, glob: &NameGlob) -> Value {
+fn like(left: &Value, glob: &NameGlob) -> Value {
     let mut pattern = Vec::new();
     for (index, piece) in glob.as_str().split('*').enumerate() {
         if index > 0 {
@@ -244,7 +247,7 @@ mod tests {
             let again = Policy::parse(Some(PolicyId::new("x")), &text).unwrap();
             assert_eq!(again.effect(), Effect::Forbid, "{text}");
             assert_eq!(again.annotation("id"), Some(name), "{text}");
-            assert_eq!(again.to_json().unwrap(), policy.to_json().unwrap(), "{text}");
+            assert_eq!(again, policy, "{text}");
         }
     }
 }
