@@ -1,1 +1,23 @@
 //! Settings and wiring, the only place that chooses implementations.
+
+mod administration;
+mod assembly;
+mod control;
+mod directory;
+mod environment;
+mod policies;
+pub mod settings;
+mod surroundings;
+mod watch;
+
+pub use administration::{
+    Act, Administrator, ApiKeyView, Done, Failure, Password, StopView, UserView, administer,
+};
+pub use assembly::{Assembly, AssemblyError, Log, Rooms};
+pub use control::{Control, ControlError, SOCKET};
+pub use directory::{DataDirectory, DirectoryError};
+pub use environment::{default_data_directory, text_variable, variable, variables};
+pub use policies::{PolicyTrouble, compile_policy, policy_source};
+pub use settings::{Problem, Problems, Settings, SettingsError};
+pub use surroundings::{SystemClock, SystemEntropy};
+pub use watch::Watch;

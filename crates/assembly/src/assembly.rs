@@ -1,0 +1,271 @@
+//! The wiring: which implementation stands behind each contract.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use haechi_audit::{AuditConfig, AuditLog, OpenError, Recovery, SubjectSealer};
+use haechi_core::{Clock, Entropy, RevocationStore, SealError, Sealer, StoreError};
+use haechi_guard::Guard;
+use haechi_identity::{Identity, IdentityError, Stores, Surroundings};
+use haechi_outbound::{FetchLimits, Outbound, OutboundConfig, TlsSetupError};
+use haechi_policy::PolicyWarning;
+use haechi_storage::Sqlite;
+
+use crate::settings::is_node;
+use crate::{
+    DataDirectory, DirectoryError, PolicyTrouble, Settings, SystemClock, SystemEntropy,
+    compile_policy,
+};
+
+/// Logs of one name that may be written at once by `haechi run`.
+const MOST_INSTANCES: u32 = 64;
+/// A process of `haechi run` serves one client.
+const RUN_SEGMENT_BYTES: u64 = 1 << 20;
+const RUN_RESERVE_BYTES: u64 = 64 << 10;
+
+/// Why the parts could not be put together.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AssemblyError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The store cannot be used.
+    #[error("the store in the data directory cannot be used")]
+    Store(#[source] StoreError),
+    /// Keys of persons cannot be used.
+    #[error(transparent)]
+    Sealer(#[from] SealError),
+    /// Identity did not open.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Trusted authorities cannot be read.
+    #[error(transparent)]
+    Outbound(#[from] TlsSetupError),
+    /// The policies are not in force.
+    #[error(transparent)]
+    Policy(#[from] PolicyTrouble),
+    /// The audit log did not open.
+    #[error(transparent)]
+    Audit(#[from] OpenError),
+    /// The name of a log cannot be one.
+    #[error("`{0}` cannot name a log: write 1 to 48 of `A-Za-z0-9._-`")]
+    LogName(String),
+}
+
+impl AssemblyError {
+    /// The next step, where there is one.
+    #[must_use]
+    pub const fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Directory(error) => Some(error.help()),
+            Self::Audit(error) => Some(error.help()),
+            Self::Policy(_) => Some("`haechi check` shows every problem at once"),
+            Self::Identity(IdentityError::SealedKey(_)) => {
+                Some("restore `key` in the data directory: it does not belong to this store")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What every command works with: the store, who is calling, time and chance.
+#[derive(Clone, Debug)]
+pub struct Rooms {
+    /// Where everything is kept.
+    pub directory: DataDirectory,
+    /// Users, keys, revocations.
+    pub store: Sqlite,
+    /// Who is calling.
+    pub identity: Arc<Identity>,
+    /// Seals what belongs to persons.
+    pub sealer: Arc<dyn Sealer>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives random bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// Makes clients for upstreams.
+    pub outbound: Outbound,
+}
+
+impl Rooms {
+    /// Opens the store and identity in `directory`; what is missing is made.
+    ///
+    /// # Errors
+    ///
+    /// [`AssemblyError`].
+    pub async fn open(
+        settings: &Settings,
+        directory: DataDirectory,
+    ) -> Result<Self, AssemblyError> {
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let file_key = directory.file_key(&*entropy)?;
+        let path = settings.storage.clone().unwrap_or_else(|| directory.database());
+        let store = Sqlite::open(&path).await.map_err(AssemblyError::Store)?;
+        let all = Arc::new(store.clone());
+        let sealer: Arc<dyn Sealer> = Arc::new(SubjectSealer::new(
+            Arc::clone(&all) as _,
+            &file_key,
+            Arc::clone(&entropy) as _,
+        )?);
+        let outbound = Outbound::new(OutboundConfig {
+            extra_authorities: settings.outbound.authorities.clone(),
+            connect_timeout: settings.outbound.connect_timeout,
+            ..OutboundConfig::default()
+        })?;
+        let limits = FetchLimits { reach: settings.outbound.reach, ..FetchLimits::default() };
+        let surroundings = Surroundings {
+            sealer: Arc::clone(&sealer),
+            clock: Arc::clone(&clock) as _,
+            entropy: Arc::clone(&entropy) as _,
+            fetch: Arc::new(outbound.fetcher(limits)),
+            file_key,
+        };
+        let stores = Stores {
+            users: Arc::clone(&all) as _,
+            passwords: Arc::clone(&all) as _,
+            api_keys: Arc::clone(&all) as _,
+            signing_keys: Arc::clone(&all) as _,
+            revocations: all,
+        };
+        let identity = Arc::new(Identity::open(settings.identity(), stores, surroundings).await?);
+        Ok(Self { directory, store, identity, sealer, clock, entropy, outbound })
+    }
+
+    /// Opens a log and becomes its writer.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Locked`] when another process writes it; others when it cannot be used.
+    pub async fn open_log(
+        &self,
+        settings: &Settings,
+        log: &Log,
+    ) -> Result<(AuditLog, Recovery), AssemblyError> {
+        match log {
+            Log::Gateway => Ok(self.open_one(gateway_log(settings, &self.directory)).await?),
+            Log::Run(name) => self.open_free(settings, name).await,
+        }
+    }
+
+    /// Processes that run at the same time under one name take `name`, `name-2`, … so that logs
+    /// are used again and do not pile up.
+    async fn open_free(
+        &self,
+        settings: &Settings,
+        name: &str,
+    ) -> Result<(AuditLog, Recovery), AssemblyError> {
+        if name.len() > 48 || !is_node(name) || name.starts_with('.') {
+            return Err(AssemblyError::LogName(name.to_owned()));
+        }
+        let mut number = 1;
+        loop {
+            let instance = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
+            let config = AuditConfig {
+                segment_bytes: RUN_SEGMENT_BYTES,
+                reserve_bytes: RUN_RESERVE_BYTES,
+                durability: settings.audit.durability,
+                ..AuditConfig::new(self.directory.run(&instance), format!("run-{instance}"))
+            };
+            match self.open_one(config).await {
+                Err(OpenError::Locked { .. }) if number < MOST_INSTANCES => number += 1,
+                opened => return Ok(opened?),
+            }
+        }
+    }
+
+    async fn open_one(&self, config: AuditConfig) -> Result<(AuditLog, Recovery), OpenError> {
+        let (clock, directory) = (Arc::clone(&self.clock), config.directory.clone());
+        let opening = tokio::task::spawn_blocking(move || AuditLog::open(config, clock));
+        opening.await.unwrap_or_else(|error| {
+            Err(OpenError::File { path: directory, source: std::io::Error::other(error) })
+        })
+    }
+
+    /// Whether the store can be read now.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn check_store(&self) -> Result<(), StoreError> {
+        self.store.epoch().await.map(drop)
+    }
+}
+
+fn gateway_log(settings: &Settings, directory: &DataDirectory) -> AuditConfig {
+    let audit = &settings.audit;
+    AuditConfig {
+        durability: audit.durability,
+        segment_bytes: audit.segment_bytes,
+        group_delay: audit.group_delay.min(Duration::from_millis(2)),
+        reserve_bytes: audit.reserve_bytes,
+        ..AuditConfig::new(directory.audit(), audit.node.clone())
+    }
+}
+
+/// Which log a process writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Log {
+    /// The gateway's own, which whoever owns the data directory writes.
+    Gateway,
+    /// That of one `haechi run`, by its name.
+    Run(String),
+}
+
+/// Everything a call walks through.
+#[derive(Debug)]
+pub struct Assembly {
+    /// The store, identity and what they need.
+    pub rooms: Rooms,
+    /// What happened.
+    pub audit: AuditLog,
+    /// The line every call walks.
+    pub guard: Arc<Guard>,
+    /// What the log found when it was opened.
+    pub recovery: Recovery,
+    /// What is odd about the policies.
+    pub warnings: Vec<PolicyWarning>,
+}
+
+impl Assembly {
+    /// Puts everything together under `settings`.
+    ///
+    /// # Errors
+    ///
+    /// [`AssemblyError`]; the policies are compiled first, so that a mistake in them changes
+    /// nothing.
+    pub async fn open(
+        settings: &Settings,
+        directory: DataDirectory,
+        log: &Log,
+    ) -> Result<Self, AssemblyError> {
+        let epoch = SystemClock.now().as_millis();
+        let (policy, warnings) = compile_policy(settings, Vec::new(), epoch)?;
+        let rooms = Rooms::open(settings, directory).await?;
+        let (audit, recovery) = rooms.open_log(settings, log).await?;
+        let hall = haechi_guard::Rooms {
+            identity: Arc::clone(&rooms.identity),
+            audit: audit.clone(),
+            sealer: Arc::clone(&rooms.sealer),
+            clock: Arc::clone(&rooms.clock),
+            entropy: Arc::clone(&rooms.entropy),
+        };
+        let guard = Guard::new(hall, Arc::new(policy), settings.guard());
+        Ok(Self { rooms, audit, guard, recovery, warnings })
+    }
+
+    /// Puts `settings` in force for the calls from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyTrouble`]; then what was in force stays.
+    pub fn reload(&self, settings: &Settings) -> Result<Vec<PolicyWarning>, PolicyTrouble> {
+        let epoch = self.rooms.clock.now().as_millis();
+        let catalog = self.guard.catalog().all();
+        let known = |upstream: &str| settings.upstream(upstream).is_some();
+        let catalog = catalog.into_iter().filter(|tool| known(&tool.upstream)).collect();
+        let (policy, warnings) = compile_policy(settings, catalog, epoch)?;
+        self.guard.reload(Arc::new(policy), settings.guard());
+        Ok(warnings)
+    }
+}

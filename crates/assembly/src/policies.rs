@@ -1,0 +1,77 @@
+//! From settings to a policy in force.
+
+use std::path::PathBuf;
+
+use haechi_policy::{CedarFile, KnownTool, Policy, PolicyProblem, PolicySource, PolicyWarning};
+
+use crate::Settings;
+
+/// The largest Cedar file, in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Why a policy is not in force.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyTrouble {
+    /// A Cedar file cannot be read.
+    #[error("the policy file `{}` cannot be read", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Rules that cannot work; all of them.
+    #[error("{}", lines(.0))]
+    Problems(Vec<PolicyProblem>),
+}
+
+fn lines(problems: &[PolicyProblem]) -> String {
+    let lines = problems.iter().map(|problem| format!("{problem}; {}", problem.help()));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What `settings` and the files they name say, about the tools in `catalog`.
+///
+/// # Errors
+///
+/// [`PolicyTrouble::File`].
+pub fn policy_source(
+    settings: &Settings,
+    catalog: Vec<KnownTool>,
+) -> Result<PolicySource, PolicyTrouble> {
+    let names = settings.upstreams.iter().map(|upstream| upstream.name.as_str().to_owned());
+    Ok(PolicySource {
+        roles: settings.roles.clone(),
+        cedar: settings.policy.files.iter().map(cedar_file).collect::<Result<_, _>>()?,
+        owner: settings.owner,
+        catalog,
+        upstreams: names.chain(settings.other_upstreams.iter().cloned()).collect(),
+        default_sensitive_max_age: settings.policy.sensitive_max_age,
+    })
+}
+
+fn cedar_file(path: &PathBuf) -> Result<CedarFile, PolicyTrouble> {
+    let unreadable = |source| PolicyTrouble::File { path: path.clone(), source };
+    if std::fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE_BYTES {
+        return Err(unreadable(std::io::Error::from(std::io::ErrorKind::FileTooLarge)));
+    }
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    Ok(CedarFile { name, text })
+}
+
+/// Compiles what `settings` say as version `epoch`.
+///
+/// # Errors
+///
+/// [`PolicyTrouble`], every problem at once.
+pub fn compile_policy(
+    settings: &Settings,
+    catalog: Vec<KnownTool>,
+    epoch: u64,
+) -> Result<(Policy, Vec<PolicyWarning>), PolicyTrouble> {
+    let source = policy_source(settings, catalog)?;
+    Policy::compile(&source, epoch).map_err(PolicyTrouble::Problems)
+}

@@ -1,0 +1,103 @@
+//! `[audit]` and `[storage]`: where what happened is kept, and everything else.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use haechi_audit::{AuditConfig, Durability};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::problem::Problems;
+use super::value::{duration, path, size};
+
+/// How the audit log is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// What an acknowledged entry survives.
+    pub durability: Durability,
+    /// Size of one segment in bytes.
+    pub segment_bytes: u64,
+    /// Room that strangers cannot fill, in bytes.
+    pub reserve_bytes: u64,
+    /// How long a group of entries may wait for others.
+    pub group_delay: Duration,
+    /// Names this log in every entry.
+    pub node: String,
+}
+
+/// How the audit log is kept.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawAudit {
+    /// What an entry survives before its call leaves: `power-cut` (the default), or `kill` for
+    /// `kill -9` only.
+    durability: Option<RawDurability>,
+    /// Size of one segment of the log, two of which are kept ready; `64 MiB` by default.
+    segment_size: Option<String>,
+    /// Room that refusals before sign-in cannot fill; `4 MiB` by default.
+    reserve: Option<String>,
+    /// How long a group of entries may wait for others, at most `2ms`; `1ms` by default.
+    group_delay: Option<String>,
+    /// Names this log in every entry; `gateway` by default.
+    node: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum RawDurability {
+    PowerCut,
+    Kill,
+}
+
+impl RawAudit {
+    pub(crate) fn check(self, problems: &mut Problems) -> AuditSettings {
+        let standard = AuditConfig::new("", "gateway");
+        let (least, most) = (AuditConfig::LEAST_SEGMENT_BYTES, AuditConfig::LARGEST_SEGMENT_BYTES);
+        let segment_bytes = problems.read(
+            "audit.segment_size",
+            self.segment_size,
+            standard.segment_bytes,
+            |text| size(&text, least, most),
+        );
+        let reserve_bytes =
+            problems.read("audit.reserve", self.reserve, standard.reserve_bytes, |text| {
+                size(&text, 0, most)
+            });
+        let group_delay =
+            problems.read("audit.group_delay", self.group_delay, standard.group_delay, |text| {
+                duration(&text, Duration::ZERO, Duration::from_millis(2))
+            });
+        let node = problems.read("audit.node", self.node, standard.node, |name| {
+            if is_node(&name) {
+                Ok(name)
+            } else {
+                Err("must be 1 to 64 of `A-Za-z0-9._-`".to_owned())
+            }
+        });
+        let durability = match self.durability {
+            Some(RawDurability::Kill) => Durability::Kill,
+            Some(RawDurability::PowerCut) | None => Durability::PowerCut,
+        };
+        AuditSettings { durability, segment_bytes, reserve_bytes, group_delay, node }
+    }
+}
+
+/// Whether `name` can name a log in its entries.
+pub(crate) fn is_node(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    (1..=64).contains(&name.len()) && name.chars().all(allowed)
+}
+
+/// Where users, keys and revocations are kept.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawStorage {
+    /// The SQLite file; `haechi.db` in the data directory by default.
+    path: Option<String>,
+}
+
+impl RawStorage {
+    pub(crate) fn check(self, base: &Path, problems: &mut Problems) -> Option<PathBuf> {
+        problems.read("storage.path", self.path, None, |text| path(base, &text).map(Some))
+    }
+}
