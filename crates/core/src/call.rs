@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of an upstream in the settings: `[a-z0-9][a-z0-9_-]{0,31}`, without `__`.
+/// The name of an upstream in the settings: `[a-z0-9][a-z0-9_-]{0,31}`, without `__` and no `_` at
+/// its end, so that in `<upstream>__<tool>` the first `__` always separates the two.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UpstreamName(pub Arc<str>);
@@ -19,7 +20,8 @@ impl UpstreamName {
             |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
         let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
         let fits = name.len() <= 32 && starts_well && name.chars().all(allowed);
-        (fits && !name.contains("__")).then(|| Self(name.into()))
+        let separable = !name.contains("__") && !name.ends_with('_');
+        (fits && separable).then(|| Self(name.into()))
     }
 
     /// The name as text.
@@ -144,7 +146,7 @@ mod tests {
             assert!(UpstreamName::parse(good).is_some(), "{good}");
         }
         let long = "a".repeat(33);
-        for bad in ["", "Files", "a__b", "-a", "_a", "a.b", "a/b", "파일", "а", long.as_str()] {
+        for bad in ["", "Files", "a__b", "a_", "-a", "_a", "a.b", "a/b", "파일", "а", long.as_str()] {
             assert!(UpstreamName::parse(bad).is_none(), "{bad}");
         }
     }

@@ -31,7 +31,7 @@ pub use line::Screened;
 pub use pass::{Passage, SessionPass};
 pub use pipeline::{Guard, GuardConfig, Rooms, UpstreamRules};
 pub use refusal::Refusal;
-pub use sessions::SessionLimits;
+pub use sessions::{SessionHold, SessionLimits};
 pub use upstream::{
     Incoming, IncomingBody, IncomingItem, Outgoing, Proofs, Upstream, UpstreamFailure,
 };

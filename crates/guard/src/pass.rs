@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::caller::without_caller;
 use crate::screen::Screened;
-use crate::sessions::Session;
+use crate::sessions::{Session, SessionHold};
 use crate::ticket::{End, Ticket};
 use crate::{
     Answer, AnswerBody, AnswerEvent, AnswerItem, Guard, Incoming, IncomingBody, IncomingItem,
@@ -120,6 +120,39 @@ impl Guard {
     ) -> Result<Option<Arc<str>>, Refusal> {
         let session = self.sessions().find(session, (&principal.sid, upstream), self.now())?;
         Ok(session.version().cloned())
+    }
+
+    /// Says which revision was agreed on in a session in which no `initialize` is relayed, because
+    /// it stands for sessions on several upstreams. Said once; later words change nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Guard::session_version`].
+    pub fn agree_on(
+        &self,
+        principal: &Principal,
+        session: &str,
+        upstream: &UpstreamName,
+        version: &str,
+    ) -> Result<(), Refusal> {
+        let session = self.sessions().find(session, (&principal.sid, upstream), self.now())?;
+        session.agree(version);
+        Ok(())
+    }
+
+    /// Keeps `session` from being idle until what is given back is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`Guard::session_version`].
+    pub fn hold_session(
+        &self,
+        principal: &Principal,
+        session: &str,
+        upstream: &UpstreamName,
+    ) -> Result<SessionHold, Refusal> {
+        let session = self.sessions().find(session, (&principal.sid, upstream), self.now())?;
+        Ok(SessionHold::new(session, Arc::clone(&self.rooms().clock)))
     }
 
     /// Ends `session`: its open calls are recorded as interrupted, its upstream side is freed.
@@ -266,7 +299,9 @@ impl Guard {
             .map_err(|_| Refusal::Malformed("the message is not JSON-RPC"))?;
         let kind = self.direction(&envelope, session)?;
         outgoing.method = envelope.method().unwrap_or_default().into();
-        outgoing.id = envelope.id().cloned();
+        // The id of an answer is the server's own: nothing is waited for under it.
+        let is_request = matches!(envelope, Envelope::Request { .. });
+        outgoing.id = envelope.id().filter(|_| is_request).cloned();
         let cleaned = without_caller(body.text());
         outgoing.body = cleaned.map_or_else(|| body.bytes().clone(), Into::into);
         Ok((kind, outgoing))

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use haechi_core::rpc::RequestId;
-use haechi_core::{Entropy, Sid, Timestamp, UpstreamName};
+use haechi_core::{Clock, Entropy, Sid, Timestamp, UpstreamName};
 
 use crate::Refusal;
 use crate::bounded::Bounded;
@@ -129,6 +129,27 @@ impl Session {
     fn is_idle(&self, limits: SessionLimits, now: Timestamp) -> bool {
         let used_at = Timestamp(self.used_at.load(Ordering::Relaxed));
         self.streams.load(Ordering::Relaxed) == 0 && now.since(used_at) >= limits.idle
+    }
+}
+
+/// Keeps one session from being idle while it lives.
+#[derive(Debug)]
+pub struct SessionHold {
+    session: Arc<Session>,
+    clock: Arc<dyn Clock>,
+}
+
+impl SessionHold {
+    pub(crate) fn new(session: Arc<Session>, clock: Arc<dyn Clock>) -> Self {
+        session.stream_opened();
+        Self { session, clock }
+    }
+}
+
+impl Drop for SessionHold {
+    fn drop(&mut self) {
+        self.session.stream_closed();
+        self.session.touch(self.clock.now());
     }
 }
 
