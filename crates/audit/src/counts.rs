@@ -33,15 +33,28 @@ impl Counts {
         reason: &'static str,
         second: u64,
     ) {
+        let bucket = Bucket { prefix: address.map(prefix), route: cut(route), reason };
+        self.add_to(bucket, 1, second);
+    }
+
+    /// Counts again what could not be recorded.
+    pub(crate) fn give_back(&mut self, unrecorded: Self) {
+        let second = unrecorded.second;
+        for (bucket, count) in unrecorded.buckets {
+            self.add_to(bucket, count, second);
+        }
+        self.second = second;
+    }
+
+    fn add_to(&mut self, bucket: Bucket, more: u64, second: u64) {
         if self.buckets.is_empty() {
             self.second = second;
         }
-        let bucket = Bucket { prefix: address.map(prefix), route: cut(route), reason };
         let full = self.buckets.len() + 1 >= BUCKETS && !self.buckets.contains_key(&bucket);
         let other = || Bucket { prefix: None, route: OTHER.to_owned(), reason: OTHER };
         let bucket = if full { other() } else { bucket };
         let count = self.buckets.entry(bucket).or_default();
-        *count = count.saturating_add(1);
+        *count = count.saturating_add(more);
     }
 
     /// Whether there is nothing to record.
@@ -59,11 +72,6 @@ impl Counts {
             second: self.second,
         };
         self.buckets.iter().map(event).collect()
-    }
-
-    /// Forgets what was recorded.
-    pub(crate) fn clear(&mut self) {
-        self.buckets.clear();
     }
 }
 
@@ -107,6 +115,11 @@ mod tests {
         }
         assert_eq!(counts.events().len(), BUCKETS);
         assert_eq!(total(&counts), 100_000);
+        let unrecorded = std::mem::take(&mut counts);
+        counts.add(None, "/mcp", "expired", 8);
+        counts.give_back(unrecorded);
+        assert_eq!(counts.events().len(), BUCKETS);
+        assert_eq!(total(&counts), 100_001);
     }
 
     #[test]

@@ -100,28 +100,39 @@ impl Shared {
         finished
     }
 
-    /// Writes what was counted, where the reserve allows.
+    /// Writes what was counted, where the reserve allows; what it does not stays counted.
     fn write_counts(&self) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.is_empty() {
-            return;
+        let lock = || self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        // Taken out first: whoever counts never waits for the disk.
+        let counted = std::mem::take(&mut *lock());
+        if !counted.is_empty() && self.record_counts(&counted).is_err() {
+            lock().give_back(counted);
         }
-        let entries: Vec<Encoded> = counts.events().into_iter().map(Encoded::new).collect();
+    }
+
+    fn record_counts(&self, counted: &Counts) -> Result<(), RecordError> {
+        let entries: Vec<Encoded> = counted.events().into_iter().map(Encoded::new).collect();
         let mut state = self.lock();
         let tail = &mut state.tail;
-        let room = tail.admit(&entries.iter().collect::<Vec<_>>(), Class::Outside);
-        if tail.closed || tail.settle().is_err() || room != Admission::Yes {
-            return;
+        if tail.closed {
+            return Err(RecordError::Closed);
         }
-        // One that fails leaves the rest uncounted in the log; none is counted twice.
-        for entry in &entries {
-            if tail.append(entry).is_err() {
-                break;
+        tail.settle()?;
+        match tail.admit(&entries.iter().collect::<Vec<_>>(), Class::Outside) {
+            Admission::Yes => {}
+            Admission::Wait => return Err(RecordError::NoRoom),
+            Admission::No(why) => return Err(why),
+        }
+        for (place, entry) in entries.iter().enumerate() {
+            // Once one has its number, none is counted again.
+            if let Err(why) = tail.append(entry) {
+                return if place == 0 { Err(why) } else { Ok(()) };
             }
         }
-        counts.clear();
+        // A failure stalls the log, which then owes these entries.
         let _ = tail.flush();
         self.wake(&state);
+        Ok(())
     }
 
     /// Ends the log: whatever is open is recorded as interrupted, and everything is synced.
