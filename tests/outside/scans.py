@@ -27,7 +27,7 @@ def settings(url, issuer):
         + '[roles.user]\nallow = ["*"]\n'
         + f"[[issuer]]\nissuer = {toml_string(issuer.url)}\njwks = {toml_string(issuer.jwks_url)}\n"
         + 'claims = { roles = "roles" }\n'
-        + "[outbound]\ndangerous_allow_private_networks = true\n"
+        + "[outbound]\nallow_loopback = true\n"
     )
 
 
