@@ -143,7 +143,11 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         Refusal::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::UnknownHandle(what) => {
             // Only a session is a thing of the transport (Streamable HTTP, session management).
-            if matches!(what.as_bytes(), b"session") { StatusCode::NOT_FOUND } else { StatusCode::OK }
+            if matches!(what.as_bytes(), b"session") {
+                StatusCode::NOT_FOUND
+            } else {
+                StatusCode::OK
+            }
         }
         Refusal::Upstream { failure, .. } => upstream_status(failure),
         Refusal::CircuitOpen { .. } | Refusal::NotRecorded(_) | Refusal::Unavailable(_) => {

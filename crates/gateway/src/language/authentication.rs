@@ -97,9 +97,7 @@ const fn fixed_token_sentence(error: TokenError) -> (&'static str, &'static str)
 
 const fn api_key(error: ApiKeyError) -> (&'static str, &'static str) {
     match error {
-        ApiKeyError::Malformed => {
-            ("the API key is malformed", "API 키의 형식이 잘못되었습니다")
-        }
+        ApiKeyError::Malformed => ("the API key is malformed", "API 키의 형식이 잘못되었습니다"),
         ApiKeyError::Unknown => ("the API key is not known here", "알 수 없는 API 키입니다"),
         ApiKeyError::Expired => {
             ("the API key expired; ask for a new one", "API 키가 만료되었습니다. 새 키를 받으세요")

@@ -69,8 +69,7 @@ fn denied(public_reason: Option<&str>, language: Language) -> String {
             format!("the policy refuses this call: {reason}"),
             format!("정책이 이 호출을 거부합니다: {reason}"),
         ),
-        None => language
-            .choose("no rule permits this call", "이 호출을 허용하는 규칙이 없습니다"),
+        None => language.choose("no rule permits this call", "이 호출을 허용하는 규칙이 없습니다"),
     }
 }
 
@@ -117,10 +116,9 @@ fn upstream(failure: &UpstreamFailure, language: Language) -> String {
             "the server behind this gateway did not answer in time",
             "게이트웨이 뒤의 서버가 제때 응답하지 않았습니다",
         ),
-        UpstreamFailure::SessionEnded(_) => (
-            "the session has ended; initialize again",
-            "세션이 끝났습니다. 다시 초기화하세요",
-        ),
+        UpstreamFailure::SessionEnded(_) => {
+            ("the session has ended; initialize again", "세션이 끝났습니다. 다시 초기화하세요")
+        }
         UpstreamFailure::Busy(_) => (
             "the server behind this gateway cannot take more now",
             "게이트웨이 뒤의 서버가 지금은 더 받을 수 없습니다",

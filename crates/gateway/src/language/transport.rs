@@ -36,7 +36,9 @@ fn korean(error: &TransportError) -> String {
 
 const fn fixed(error: &TransportError) -> &'static str {
     match error {
-        TransportError::Host => "이 `Host`는 허용되지 않습니다. `listen.allowed_hosts`를 확인하세요",
+        TransportError::Host => {
+            "이 `Host`는 허용되지 않습니다. `listen.allowed_hosts`를 확인하세요"
+        }
         TransportError::Origin => {
             "이 `Origin`은 허용되지 않습니다. `listen.allowed_origins`를 확인하세요"
         }

@@ -72,9 +72,8 @@ impl Logging {
             .with_target(traces::TARGET, LevelFilter::OFF)
             .with_default(config.level.min(LevelFilter::WARN));
         let exported = Targets::new().with_target(traces::TARGET, LevelFilter::INFO);
-        let exporter = provider.as_ref().map(|provider| {
-            otlp::layer(provider).with_filter(exported)
-        });
+        let exporter =
+            provider.as_ref().map(|provider| otlp::layer(provider).with_filter(exported));
         let ours = lines(config.format).with_filter(shown);
         tracing_subscriber::registry().with(ours).with(exporter).try_init()?;
         Ok(Self(provider))

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use haechi_core::{Action, UpstreamName};
 use haechi_guard::{Answer, AnswerBody, Guard, Refusal};
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
 /// Upper bounds of the latency histogram, in seconds.
@@ -78,7 +80,9 @@ pub(crate) fn called(
 /// Whether a refused call had been permitted before something else failed.
 const fn decision(refusal: &Refusal) -> &'static str {
     match refusal {
-        Refusal::Upstream { .. } | Refusal::CircuitOpen { .. } | Refusal::NotRecorded(_) => "permit",
+        Refusal::Upstream { .. } | Refusal::CircuitOpen { .. } | Refusal::NotRecorded(_) => {
+            "permit"
+        }
         _ => "deny",
     }
 }
@@ -129,4 +133,43 @@ pub(crate) fn observe(guard: &Guard) {
 /// A count as Prometheus keeps it: exact up to 2^53.
 const fn approximate(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_and_answered_calls_are_counted_apart() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        let files = UpstreamName("files".into());
+        let (took, action) = (Duration::from_millis(2), Action::CallTool);
+        let refusal = Refusal::Denied { public_reason: None, entry: None };
+        let body = |text: &'static str| {
+            let limits = haechi_core::json::Limits::WIRE;
+            AnswerBody::Message(haechi_core::json::Checked::new(text.into(), &limits).unwrap())
+        };
+        let answer = |body| Answer { status: 200, headers: Vec::new(), body };
+        metrics::with_local_recorder(&recorder, || {
+            called(&files, action, Err(&refusal), took);
+            called(&files, action, Ok(&answer(body(r#"{"result":{}}"#))), took);
+            called(&files, action, Ok(&answer(body(r#"{"error":{}}"#))), took);
+            refused_before_sign_in("bad-origin");
+        });
+        let shown = handle.render();
+        let line = |decision, completion| {
+            format!(
+                r#"haechi_calls_total{{upstream="files",action="call_tool",decision="{decision}",completion="{completion}"}} 1"#
+            )
+        };
+        for expected in [
+            line("deny", "denied"),
+            line("permit", "answered"),
+            line("permit", "error"),
+            r#"haechi_refused_before_sign_in_total{reason="bad-origin"} 1"#.to_owned(),
+        ] {
+            assert!(shown.contains(&expected), "{expected} is not in\n{shown}");
+        }
+    }
 }

@@ -5,9 +5,7 @@ use haechi_core::UpstreamName;
 use haechi_core::rpc::method;
 use haechi_guard::Refusal;
 use http::{HeaderMap, Method};
-use opentelemetry::trace::{
-    SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState,
-};
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use tracing::Span;
 use tracing::field::Empty;
 use tracing_opentelemetry::OpenTelemetrySpanExt;

@@ -1,8 +1,8 @@
 //! What is wrong with a request before anybody looks at who sent it.
 
 use haechi_core::json::JsonError;
-use haechi_core::rpc::{MODERN_VERSION, RequestId, RpcError, VERSIONS, code};
 use haechi_core::json::quote;
+use haechi_core::rpc::{MODERN_VERSION, RequestId, RpcError, VERSIONS, code};
 use http::StatusCode;
 
 use super::RpcProblem;
@@ -161,9 +161,9 @@ impl TransportError {
     /// The request that the answer belongs to, when it could be read.
     pub(crate) const fn id(&self) -> Option<&RequestId> {
         match self {
-            Self::NotAMessage { id, .. } | Self::MissingMeta { id, .. } | Self::Headers { id, .. } => {
-                id.as_ref()
-            }
+            Self::NotAMessage { id, .. }
+            | Self::MissingMeta { id, .. }
+            | Self::Headers { id, .. } => id.as_ref(),
             _ => None,
         }
     }

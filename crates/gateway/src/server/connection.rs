@@ -22,6 +22,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// hyper refuses to read with less.
 const LEAST_BUFFER: usize = 8192;
+/// What hyper takes without being told, and then reads without allocating.
+const USUAL_HEADERS: usize = 100;
 
 /// What a connection needs.
 pub(super) struct Connection {
@@ -57,13 +59,17 @@ impl Connection {
             let gateway = Arc::clone(&gateway);
             async move { Ok::<_, Infallible>(answer(&gateway, peer, request).await) }
         });
-        let connection = http1::Builder::new()
+        let mut server = http1::Builder::new();
+        server
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header_timeout)
-            .max_headers(limits.headers)
+            .max_header_size(limits.header_bytes)
             .max_buf_size(limits.header_bytes.max(LEAST_BUFFER))
-            .half_close(false)
-            .serve_connection(TokioIo::new(stream), service);
+            .half_close(false);
+        if limits.headers != USUAL_HEADERS {
+            server.max_headers(limits.headers);
+        }
+        let connection = server.serve_connection(TokioIo::new(stream), service);
         report(self.watcher.watch(connection).await);
     }
 

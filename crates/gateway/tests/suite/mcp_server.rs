@@ -162,7 +162,8 @@ impl McpServer {
         match method {
             "ping" => ok(id, &json!({})),
             "server/discover" => {
-                let result = json!({"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}});
+                let result =
+                    json!({"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}});
                 ok(id, &result)
             }
             "tools/list" => ok(id, &json!({"tools": tools()})),
@@ -179,8 +180,7 @@ impl McpServer {
             "echo" => ok(&id, &text(&message["params"]["arguments"].to_string())),
             "stream" => {
                 let progress = json!({"progressToken": "p", "progress": 1});
-                let notification =
-                    json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": progress});
+                let notification = json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": progress});
                 let result = json!({"jsonrpc": "2.0", "id": id, "result": text("streamed")});
                 events(vec![
                     "id: e-1\nretry: 7\ndata:\n\n".to_owned(),

@@ -88,9 +88,9 @@ impl Connection {
         let head = self.take(end).await?;
         let mut lines = head.split("\r\n");
         let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-        let headers = lines.filter_map(|line| line.split_once(':')).map(|(name, value)| {
-            (name.to_ascii_lowercase(), value.trim().to_owned())
-        });
+        let headers = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
         Some(Answer { status, headers: headers.collect(), body: String::new() })
     }
 

@@ -150,9 +150,9 @@ mod tests {
     use super::*;
 
     fn headers(name: &'static str, values: &[&'static str]) -> HeaderMap {
-        let pairs = values.iter().map(|value| {
-            (HeaderName::from_static(name), HeaderValue::from_static(value))
-        });
+        let pairs = values
+            .iter()
+            .map(|value| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         pairs.collect()
     }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use haechi_core::Principal;
 use haechi_core::rpc::{RequestId, is_known_version, is_modern_version};
-use haechi_core::{Origin, Principal};
 use haechi_guard::Refusal;
 use http::{Method, Response};
 
@@ -26,8 +26,6 @@ pub(super) struct Caller<'a> {
     pub(super) visit: &'a Visit<'a>,
     pub(super) place: Arc<Place>,
     pub(super) principal: Principal,
-    /// Where it came from, with the route.
-    pub(super) origin: Origin,
     host: &'a str,
 }
 
@@ -36,11 +34,7 @@ pub(super) enum Failure {
     /// It broke the transport's rules.
     Transport(TransportError),
     /// The guard refused it.
-    Refused {
-        refusal: Box<Refusal>,
-        id: Option<RequestId>,
-        tool: Option<String>,
-    },
+    Refused { refusal: Box<Refusal>, id: Option<RequestId>, tool: Option<String> },
 }
 
 impl From<TransportError> for Failure {
@@ -59,13 +53,9 @@ impl From<Refusal> for Failure {
 pub(super) async fn serve(
     visit: &Visit<'_>,
     host: &str,
-    name: &str,
+    place: Arc<Place>,
     body: impl RequestBody,
 ) -> Response<ReplyBody> {
-    let routes = visit.gateway.routes();
-    let Some(place) = routes.get(name).map(Arc::clone) else {
-        return visit.turn_away(&TransportError::NotFound);
-    };
     if !matches!(visit.head.method, Method::POST | Method::GET | Method::DELETE) {
         return visit.turn_away(&TransportError::Method { allow: METHODS });
     }
@@ -73,16 +63,15 @@ pub(super) async fn serve(
         Ok(presented) => presented,
         Err(error) => return visit.turn_away(&error),
     };
-    let origin = Origin { route: Some(Arc::clone(&place.path)), ..visit.origin.clone() };
     let guard = &visit.gateway.guard;
-    let principal = match guard.authenticate(&presented, &place.audience, &origin).await {
+    let principal = match guard.authenticate(&presented, &place.audience, &visit.origin).await {
         Ok(principal) => principal,
         Err(refusal) => {
             metrics::refused_before_sign_in(refusal.word());
             return refused(visit, &place, host, &refusal, (None, None));
         }
     };
-    let caller = Caller { visit, place, principal, origin, host };
+    let caller = Caller { visit, place, principal, host };
     let answered = match visit.head.method {
         Method::POST => post::serve(&caller, body).await,
         Method::GET => session::open_stream(&caller).await,

@@ -26,7 +26,7 @@ use tracing::Instrument;
 
 pub(crate) use reply::ReplyBody;
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Place, Routes};
 use crate::observability::{metrics, traces};
 use crate::problem::TransportError;
 use visit::Visit;
@@ -45,8 +45,8 @@ where
 
 /// Where a request wants to go.
 enum Destination<'a> {
-    /// An upstream, or all of them: `""`.
-    Mcp(&'a str),
+    /// An upstream, or all of them together.
+    Mcp(Arc<Place>),
     /// Protected-resource metadata of a route (RFC 9728 §3.1); `None`: of the gateway.
     Metadata(Option<&'a str>),
     Keys,
@@ -64,16 +64,16 @@ pub(crate) async fn answer(
     request: Request<impl RequestBody>,
 ) -> Response<ReplyBody> {
     let (head, body) = request.into_parts();
-    let visit = Visit::new(gateway, peer, &head);
+    let destination = destination(&gateway.routes(), head.uri.path());
+    let visit = Visit::new(gateway, peer, &head, destination.label());
     let host = match gateway.names.check(&head) {
         Ok(host) => host,
         Err(error) => return visit.turn_away(&error),
     };
-    let destination = destination(head.uri.path());
     match destination {
-        Destination::Mcp(name) => {
+        Destination::Mcp(place) => {
             let span = traces::span(&head.headers, &head.method);
-            mcp::serve(&visit, host, name, body).instrument(span).await
+            mcp::serve(&visit, host, place, body).instrument(span).await
         }
         Destination::SignIn => sign_in::serve(&visit, body).await,
         Destination::Nowhere => visit.turn_away(&TransportError::NotFound),
@@ -89,10 +89,20 @@ pub(crate) async fn answer(
     }
 }
 
-fn destination(path: &str) -> Destination<'_> {
+impl Destination<'_> {
+    /// What counts call it: the address of a route there is, or a fixed word.
+    fn label(&self) -> Arc<str> {
+        match self {
+            Self::Mcp(place) => Arc::clone(&place.path),
+            Self::SignIn => "/sign-in".into(),
+            _ => "other".into(),
+        }
+    }
+}
+
+fn destination<'a>(routes: &Routes, path: &'a str) -> Destination<'a> {
     const METADATA: &str = "/.well-known/oauth-protected-resource";
     match path {
-        "/mcp" => Destination::Mcp(""),
         "/.well-known/jwks.json" => Destination::Keys,
         "/sign-in" => Destination::SignIn,
         "/healthz" => Destination::Healthy,
@@ -100,10 +110,11 @@ fn destination(path: &str) -> Destination<'_> {
         "/metrics" => Destination::Metrics,
         METADATA => Destination::Metadata(None),
         _ => match path.strip_prefix(METADATA) {
-            Some(rest) => route_name(rest).map_or(Destination::Nowhere, |name| {
-                Destination::Metadata(Some(name))
-            }),
-            None => route_name(path).map_or(Destination::Nowhere, Destination::Mcp),
+            Some(rest) => route_name(rest)
+                .map_or(Destination::Nowhere, |name| Destination::Metadata(Some(name))),
+            None => route_name(path)
+                .and_then(|name| routes.get(name))
+                .map_or(Destination::Nowhere, |place| Destination::Mcp(Arc::clone(place))),
         },
     }
 }

@@ -254,9 +254,11 @@ pub(super) fn of_request(refusal: Refusal, envelope: &Envelope<'_>) -> Failure {
 
 /// Where the message came from; a client that names itself in the message is called so.
 fn origin(caller: &Caller<'_>, envelope: &Envelope<'_>) -> Origin {
-    let mut origin = caller.origin.clone();
+    let mut origin = caller.visit.origin.clone();
     let stated = match envelope.method() {
-        Some(method::INITIALIZE) => envelope.params().and_then(|params| params.member("clientInfo")),
+        Some(method::INITIALIZE) => {
+            envelope.params().and_then(|params| params.member("clientInfo"))
+        }
         _ => envelope.meta().and_then(|meta| meta.member(META_CLIENT_INFO)),
     };
     if let Some(name) = stated.and_then(|info| info.member("name")).and_then(Text::string) {

@@ -37,7 +37,7 @@ pub(super) async fn open_stream(caller: &Caller<'_>) -> Result<Response<ReplyBod
         session: Some(session),
         last_event_id: last_event_id.map(str::to_owned),
         headers: forwarded(caller.visit.headers()),
-        origin: caller.origin.clone(),
+        origin: caller.visit.origin.clone(),
     };
     let mut answer = guard.open_stream(&caller.principal, passage, upstream).await?;
     let telling = caller.telling(None);

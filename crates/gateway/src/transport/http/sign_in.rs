@@ -152,8 +152,7 @@ async fn record(visit: &Visit<'_>, user_id: &str, reason: Option<&str>) -> bool 
     let rooms = visit.gateway.guard.rooms();
     let Ok(sid) = visit.gateway.identity.sid_of(user_id).await else { return false };
     let address = visit.origin.address.map(|address| address.to_string());
-    let address =
-        address.and_then(|text| rooms.sealer.seal(&sid, "address", text.as_bytes()).ok());
+    let address = address.and_then(|text| rooms.sealer.seal(&sid, "address", text.as_bytes()).ok());
     let (success, reason) = (reason.is_none(), reason.map(str::to_owned));
     rooms.audit.note(Event::SignIn(SignIn { sid, success, reason, address })).await.is_ok()
 }

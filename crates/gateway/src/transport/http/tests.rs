@@ -4,8 +4,9 @@ mod attacks;
 mod doors;
 mod hall;
 mod legacy;
-mod modern;
 #[path = "../../../tests/suite/mcp_server.rs"]
 mod mcp_server;
+mod modern;
 #[path = "../../../tests/suite/raw_http.rs"]
 mod raw_http;
+mod tls;

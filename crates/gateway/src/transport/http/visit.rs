@@ -27,13 +27,19 @@ pub(super) struct Visit<'a> {
 }
 
 impl<'a> Visit<'a> {
-    pub(super) fn new(gateway: &'a Arc<Gateway>, peer: SocketAddr, head: &'a Parts) -> Self {
+    /// `route` is what counts and entries call the route: one of few words.
+    pub(super) fn new(
+        gateway: &'a Arc<Gateway>,
+        peer: SocketAddr,
+        head: &'a Parts,
+        route: Arc<str>,
+    ) -> Self {
         let language = text(&head.headers, &ACCEPT_LANGUAGE).and_then(Language::of_accept);
         let origin = Origin {
             address: Some(peer.ip().to_canonical()),
             client: text(&head.headers, &USER_AGENT).and_then(client_name),
             trace_id: traces::trace_id(&head.headers).map(Into::into),
-            route: None,
+            route: Some(route),
         };
         let language = language.unwrap_or(gateway.http.language);
         Self { gateway, peer, head, language, origin }

@@ -79,7 +79,9 @@ async fn a_sign_in_takes_declared_json_and_nothing_else() {
         (SIGN_IN, format!(r#"{{"username":"ann","password":"{}"}}"#, "a".repeat(20_000)), 413),
         (
             SIGN_IN,
-            format!(r#"{{"username":"ann","password":"{PASSWORD}","resource":"https://elsewhere"}}"#),
+            format!(
+                r#"{{"username":"ann","password":"{PASSWORD}","resource":"https://elsewhere"}}"#
+            ),
             400,
         ),
     ];
@@ -102,7 +104,9 @@ async fn a_token_of_another_route_of_nobody_or_of_the_address_is_refused() {
     assert_eq!(answer.json()["error"]["data"]["error"], TokenError::WrongAudience.word());
 
     let token = hall.token("ann").await;
-    let in_address = format!("POST /crm/mcp?access_token={token} HTTP/1.1\nContent-Type: application/json\nAccept: application/json, text/event-stream");
+    let in_address = format!(
+        "POST /crm/mcp?access_token={token} HTTP/1.1\nContent-Type: application/json\nAccept: application/json, text/event-stream"
+    );
     assert_eq!(once(hall.address, &in_address, &initialize("2025-11-25")).await.status, 401);
     let both = in_address + &format!("\nAuthorization: Bearer {token}");
     assert_eq!(once(hall.address, &both, &initialize("2025-11-25")).await.status, 400);
@@ -171,7 +175,9 @@ async fn the_small_routes_answer() {
     let keys = get("/.well-known/jwks.json").await.json();
     assert_eq!(keys["keys"][0]["kty"], "EC", "{keys}");
     assert!(keys["keys"][0].get("d").is_none(), "a private part is shown");
-    for nowhere in ["/", "/crm", "/crm/mcp/", "/a/b/mcp", "//mcp", "/unknown/mcp", "/metrics", "/mcp"] {
+    for nowhere in
+        ["/", "/crm", "/crm/mcp/", "/a/b/mcp", "//mcp", "/unknown/mcp", "/metrics", "/mcp"]
+    {
         let answer = get(nowhere).await;
         assert_eq!(answer.status, 404, "{nowhere}");
         assert!(answer.json()["error"].is_object(), "{nowhere}");
@@ -187,7 +193,9 @@ async fn the_small_routes_answer() {
 async fn what_a_post_declares_is_checked() {
     let hall = Hall::new().await;
     let token = hall.token("ann").await;
-    let head = |declared: &str| format!("POST /crm/mcp HTTP/1.1\nAuthorization: Bearer {token}\n{declared}");
+    let head = |declared: &str| {
+        format!("POST /crm/mcp HTTP/1.1\nAuthorization: Bearer {token}\n{declared}")
+    };
     let both = "Accept: application/json, text/event-stream";
     let cases = [
         (format!("Content-Type: application/json\n{both}"), 200),

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::mcp_server::McpServer;
 use super::raw_http::{Answer, once};
 use crate::gateway::{Gateway, HttpConfig, Parts, Route};
+use crate::server::Tls;
 use crate::upstream::{HttpUpstream, HttpUpstreamConfig};
 
 pub(super) const PASSWORD: &str = "correct horse battery";
@@ -55,6 +56,14 @@ impl Hall {
 
     /// With other settings of the face.
     pub(super) async fn with(settings: impl FnOnce(&mut HttpConfig)) -> Self {
+        Self::behind(None, settings).await
+    }
+
+    /// With other settings, perhaps behind TLS.
+    pub(super) async fn behind(
+        tls: Option<Arc<Tls>>,
+        settings: impl FnOnce(&mut HttpConfig),
+    ) -> Self {
         let server = McpServer::start().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -74,7 +83,7 @@ impl Hall {
             metrics: None,
         }));
         let stop = CancellationToken::new();
-        let serving = Arc::clone(&gateway).serve(listener, None, stop.clone());
+        let serving = Arc::clone(&gateway).serve(listener, tls, stop.clone());
         let running = tokio::spawn(async move { serving.await.unwrap() });
         for (username, role) in [("ann", "user"), ("ben", "user"), ("eve", "guest")] {
             add(&identity, username, role).await;

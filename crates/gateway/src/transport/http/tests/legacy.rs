@@ -53,7 +53,10 @@ async fn a_session_belongs_to_who_opened_it() {
         assert_eq!(answer.status, 404, "{}", answer.body);
         assert_eq!(answer.json()["id"], 7);
         for method in ["GET", "DELETE"] {
-            let head = format!("{method} /crm/mcp HTTP/1.1\nAuthorization: Bearer {token}\nAccept: text/event-stream\n{}", with(session));
+            let head = format!(
+                "{method} /crm/mcp HTTP/1.1\nAuthorization: Bearer {token}\nAccept: text/event-stream\n{}",
+                with(session)
+            );
             assert_eq!(once(hall.address, &head, "").await.status, 404, "{method}");
         }
     }
@@ -68,7 +71,9 @@ async fn a_session_that_was_ended_is_no_more() {
     let hall = Hall::new().await;
     let token = hall.token("ann").await;
     let session = hall.session(&token, "2025-11-25").await;
-    let delete = format!("DELETE /crm/mcp HTTP/1.1\nAuthorization: Bearer {token}\nMcp-Session-Id: {session}");
+    let delete = format!(
+        "DELETE /crm/mcp HTTP/1.1\nAuthorization: Bearer {token}\nMcp-Session-Id: {session}"
+    );
     assert_eq!(once(hall.address, &delete, "").await.status, 204);
     let headers = format!("Mcp-Session-Id: {session}");
     let answer = hall.post(&token, &headers, &call("2", "echo", "{}")).await;
@@ -114,7 +119,8 @@ async fn the_sessions_own_stream_opens_and_resumes() {
     let hall = Hall::new().await;
     let token = hall.token("ann").await;
     let session = hall.session(&token, "2025-11-25").await;
-    let head = format!("GET /crm/mcp HTTP/1.1\nAuthorization: Bearer {token}\nMcp-Session-Id: {session}");
+    let head =
+        format!("GET /crm/mcp HTTP/1.1\nAuthorization: Bearer {token}\nMcp-Session-Id: {session}");
     let wrong = once(hall.address, &format!("{head}\nAccept: application/json"), "").await;
     assert_eq!(wrong.status, 406);
 
@@ -136,7 +142,9 @@ async fn without_a_session_there_is_nothing_to_get_or_delete() {
     let token = hall.token("ann").await;
     for method in ["GET", "DELETE"] {
         for extra in ["", "Mcp-Session-Id: x\nMCP-Protocol-Version: 2026-07-28"] {
-            let head = format!("{method} /crm/mcp HTTP/1.1\nAuthorization: Bearer {token}\nAccept: text/event-stream\n{extra}");
+            let head = format!(
+                "{method} /crm/mcp HTTP/1.1\nAuthorization: Bearer {token}\nAccept: text/event-stream\n{extra}"
+            );
             let answer = once(hall.address, &head, "").await;
             assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")), "{head}");
         }
@@ -240,7 +248,9 @@ async fn streams_end_and_connections_close_when_the_gateway_stops() {
     let hall = Hall::new().await;
     let token = hall.token("ann").await;
     let session = hall.session(&token, "2025-11-25").await;
-    let head = format!("GET /crm/mcp HTTP/1.1\nAuthorization: Bearer {token}\nAccept: text/event-stream\nMcp-Session-Id: {session}");
+    let head = format!(
+        "GET /crm/mcp HTTP/1.1\nAuthorization: Bearer {token}\nAccept: text/event-stream\nMcp-Session-Id: {session}"
+    );
     let mut stream = Connection::open(hall.address).await;
     stream.send(&request(&head, "")).await;
     stream.head().await.unwrap();
