@@ -15,8 +15,11 @@ fn set(keys: &[Value]) -> Result<KeySet, KeySetError> {
     KeySet::from_jwks(json!({ "keys": keys }).to_string().as_bytes(), false)
 }
 
+/// A name, one thing changed in a good key, and why it is refused then.
+type Attack = (&'static str, fn(&mut Value), KeyError);
+
 /// Shows that `good` is read, and that each edit of it is refused for its reason.
-fn refuse_all(good: &Value, attacks: &[(&str, fn(&mut Value), KeyError)]) {
+fn refuse_all(good: &Value, attacks: &[Attack]) {
     for (name, edit, expected) in attacks {
         assert!(read(good).is_ok(), "{name}: before");
         let mut bad = good.clone();

@@ -1,4 +1,10 @@
 //! Identity from outside: attacks, vectors, sign-in, keys, revocation.
+#![cfg(test)]
+#![expect(
+    clippy::string_slice,
+    clippy::cast_possible_truncation,
+    reason = "tests cut ASCII texts and numbers they made themselves"
+)]
 
 mod administration;
 mod api_keys;

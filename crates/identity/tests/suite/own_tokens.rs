@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use haechi_core::{
-    Clock as _, Credentials, Means, SigningKeyState, SigningKeyStore, Timestamp,
-};
+use haechi_core::{Clock as _, Credentials, Means, SigningKeyState, SigningKeyStore, Timestamp};
 use haechi_identity::jose::{Algorithm, Compact, Flaw, KeySet, SigningKey, TokenError};
 use haechi_identity::{Audience, AuthenticationError, Identity, IdentityError, Stores};
 use haechi_storage::Memory;
@@ -82,6 +80,11 @@ async fn a_shared_secret_is_never_published() {
     assert_eq!(world.identity.jwks(), json!({ "keys": [] }));
 }
 
+/// A name, one thing changed in the claims of a good token, and why it is refused then.
+type Attack = (&'static str, fn(&mut Value), TokenError);
+/// A setting's key, and a change that makes it wrong.
+type Mistake = (&'static str, fn(&mut haechi_identity::IdentityConfig));
+
 /// The room's own key, taken up outside of it to sign what the room never would.
 async fn own_key(world: &World) -> SigningKey {
     use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -126,7 +129,7 @@ async fn what_the_own_key_signs_is_still_judged() {
         assert_eq!(world.refusal(&sign(kind, same)).await, Some(TokenError::WrongType), "{kind}");
     }
     let malformed = TokenError::Malformed;
-    let attacks: [(&str, fn(&mut Value), TokenError); 7] = [
+    let attacks: [Attack; 7] = [
         (
             "iat and iat_ms disagree",
             |c| c["iat_ms"] = json!((NOW + 5) * 1000),
@@ -283,7 +286,7 @@ async fn a_room_does_not_open_with_another_file_key_or_contradictions() {
     assert!(open(config(), vec![7; 32]).await.is_ok());
     assert!(matches!(open(config(), vec![8; 32]).await, Err(IdentityError::SealedKey(_))));
     assert!(matches!(open(config(), vec![7; 31]).await, Err(IdentityError::FileKey)));
-    let edits: [(&str, fn(&mut haechi_identity::IdentityConfig)); 9] = [
+    let edits: [Mistake; 9] = [
         ("issuer", |c| c.issuer = String::new()),
         ("own.algorithm", |c| c.own.algorithm = Algorithm::Rs256),
         ("own.leeway", |c| c.own.leeway = Duration::from_secs(301)),

@@ -1,0 +1,1 @@
+//! Nothing but tests: `cargo test --manifest-path oracles/Cargo.toml`.
