@@ -11,6 +11,7 @@ mod api_keys;
 mod assertion;
 mod attacks;
 mod foreign;
+mod form_attacks;
 mod jwk;
 mod own_tokens;
 mod properties;
