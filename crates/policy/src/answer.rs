@@ -14,16 +14,18 @@ pub type RuleId = Arc<str>;
 ///
 /// It cannot be made elsewhere, copied, or defaulted:
 ///
-/// ```compile_fail
-/// let forged = haechi_policy::Permitted { rules: [].into(), sensitive: None };
+/// ```compile_fail,E0451
+/// # use haechi_core::{Action, Resource, UpstreamName};
+/// # let resource = Resource { upstream: UpstreamName("files".into()), name: "t".into() };
+/// let (rules, sensitive, epoch, action) = ([].into(), None, 0, Action::CallTool);
+/// let forged = haechi_policy::Permitted { rules, sensitive, epoch, action, resource };
 /// ```
 ///
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// let forged = haechi_policy::Permitted::default();
 /// ```
 ///
-/// ```compile_fail
-/// fn twice(proof: &haechi_policy::Permitted) -> haechi_policy::Permitted { proof.clone() }
+/// ```compile_fail,E0277
 /// fn needs_clone<T: Clone>() {}
 /// needs_clone::<haechi_policy::Permitted>();
 /// ```

@@ -161,18 +161,20 @@ impl ValueGlob {
             *start = true;
         }
         self.skip_runs(&mut here);
+        let mut next = here.clone();
         for (count, c) in value.chars().enumerate() {
             if count >= MAX_VALUE_CHARS || !here.contains(&true) {
                 return false;
             }
-            here = self.step(&here, c);
-            self.skip_runs(&mut here);
+            self.step(&here, &mut next, c);
+            self.skip_runs(&mut next);
+            std::mem::swap(&mut here, &mut next);
         }
         here.last().copied().unwrap_or(false)
     }
 
-    fn step(&self, here: &[bool], c: char) -> Vec<bool> {
-        let mut next = vec![false; here.len()];
+    fn step(&self, here: &[bool], next: &mut [bool], c: char) {
+        next.fill(false);
         for (at, (token, _)) in self.0.iter().zip(here).enumerate().filter(|(_, (_, on))| **on) {
             let target = match token {
                 Token::Literal(literal) => (*literal == c).then_some(at + 1),
@@ -184,7 +186,6 @@ impl ValueGlob {
                 *state = true;
             }
         }
-        next
     }
 
     /// A run may be empty, so a position before it is also one after it.
