@@ -42,11 +42,21 @@ struct Change {
 const fn same(_: &mut Value) {}
 const fn keep(_: &mut String, _: &mut String) {}
 
-const fn header(name: &'static str, header: fn(&mut Value), verdict: Verdict, why: &'static str) -> Change {
+const fn header(
+    name: &'static str,
+    header: fn(&mut Value),
+    verdict: Verdict,
+    why: &'static str,
+) -> Change {
     Change { name, header, claims: same, texts: keep, verdict, why }
 }
 
-const fn claims(name: &'static str, claims: fn(&mut Value), verdict: Verdict, why: &'static str) -> Change {
+const fn claims(
+    name: &'static str,
+    claims: fn(&mut Value),
+    verdict: Verdict,
+    why: &'static str,
+) -> Change {
     Change { name, header: same, claims, texts: keep, verdict, why }
 }
 
@@ -68,21 +78,51 @@ const HEADERS: &[Change] = &[
     header("as it should be", same, ALL, ""),
     header("typ in capitals", |h| h["typ"] = json!("AT+JWT"), ALL, ""),
     header("typ JWT", |h| h["typ"] = json!("JWT"), ALL, ""),
-    header("no kid", |h| drop_member(h, "kid"), ALL, ""),
+    header(
+        "no kid",
+        |h| drop_member(h, "kid"),
+        [true, true, false],
+        "josekit wants `kid` when its key has one; a set with one key needs none",
+    ),
     header("a parameter nobody knows", |h| h["x"] = json!(1), ALL, ""),
-    header("no typ", |h| drop_member(h, "typ"), ALL, ""),
-    header("typ dpop+jwt", |h| h["typ"] = json!("dpop+jwt"), ALL, ""),
-    header("another kid", |h| h["kid"] = json!("k2"), ALL, ""),
-    header("crit of something unknown", |h| h["crit"] = json!(["x"]), ALL, ""),
-    header("b64 false", |h| h["b64"] = json!(false), ALL, ""),
-    header("zip", |h| h["zip"] = json!("DEF"), ALL, ""),
-    header("alg none", |h| h["alg"] = json!("none"), ALL, ""),
-    header("alg of another key", |h| h["alg"] = json!("ES512"), ALL, ""),
-    header("alg HS256", |h| h["alg"] = json!("HS256"), ALL, ""),
-    header("alg missing", |h| drop_member(h, "alg"), ALL, ""),
-    header("kid a number", |h| h["kid"] = json!(1), ALL, ""),
-    texts("alg twice", |h, _| h.insert_str(1, r#""alg":"none","#), ALL, ""),
-    texts("header trailed", |h, _| h.push('x'), ALL, ""),
+    header("no typ", |h| drop_member(h, "typ"), [false, true, true], "neither looks at `typ`"),
+    header(
+        "typ dpop+jwt",
+        |h| h["typ"] = json!("dpop+jwt"),
+        [false, true, true],
+        "neither looks at `typ`",
+    ),
+    header(
+        "another kid",
+        |h| h["kid"] = json!("k2"),
+        [false, true, false],
+        "jsonwebtoken leaves the choice of the key to its caller",
+    ),
+    header(
+        "crit of something unknown",
+        |h| h["crit"] = json!(["x"]),
+        [false, true, false],
+        "jsonwebtoken ignores `crit`",
+    ),
+    header(
+        "b64 false",
+        |h| h["b64"] = json!(false),
+        [false, true, true],
+        "both ignore `b64` without `crit`",
+    ),
+    header("zip", |h| h["zip"] = json!("DEF"), [false, true, true], "both ignore `zip` in a JWS"),
+    header("alg none", |h| h["alg"] = json!("none"), NONE, ""),
+    header("alg of another key", |h| h["alg"] = json!("ES512"), NONE, ""),
+    header("alg HS256", |h| h["alg"] = json!("HS256"), NONE, ""),
+    header("alg missing", |h| drop_member(h, "alg"), NONE, ""),
+    header("kid a number", |h| h["kid"] = json!(1), NONE, ""),
+    texts(
+        "alg twice",
+        |h, _| h.insert_str(1, r#""alg":"none","#),
+        [false, false, true],
+        "josekit takes the last of two; jsonwebtoken refuses two here",
+    ),
+    texts("header trailed", |h, _| h.push('x'), NONE, ""),
 ];
 
 /// Changes of the time claims.
@@ -90,15 +130,30 @@ const TIMES: &[Change] = &[
     claims("as it should be", same, ALL, ""),
     claims("nbf long past", |c| c["nbf"] = json!(1), ALL, ""),
     claims("no iat", |c| drop_member(c, "iat"), ALL, ""),
-    claims("exp past", |c| c["exp"] = json!(now() - 1000), ALL, ""),
-    claims("exp missing", |c| drop_member(c, "exp"), ALL, ""),
-    claims("exp a fraction", |c| c["exp"] = json!(now() as f64 + 1000.5), ALL, ""),
-    claims("exp text", |c| c["exp"] = json!((now() + 1000).to_string()), ALL, ""),
-    claims("exp negative", |c| c["exp"] = json!(-1), ALL, ""),
-    claims("exp null", |c| c["exp"] = json!(null), ALL, ""),
-    claims("nbf to come", |c| c["nbf"] = json!(now() + 1000), ALL, ""),
-    claims("nbf text", |c| c["nbf"] = json!("1"), ALL, ""),
-    claims("iat to come", |c| c["iat"] = json!(now() + 1000), ALL, ""),
+    claims("exp past", |c| c["exp"] = json!(now() - 1000), NONE, ""),
+    claims(
+        "exp missing",
+        |c| drop_member(c, "exp"),
+        [false, false, true],
+        "josekit does not demand `exp`",
+    ),
+    claims(
+        "exp a fraction",
+        |c| c["exp"] = json!(now() as f64 + 1000.5),
+        [false, true, true],
+        "both read fractions of a second",
+    ),
+    claims("exp text", |c| c["exp"] = json!((now() + 1000).to_string()), NONE, ""),
+    claims("exp negative", |c| c["exp"] = json!(-1), NONE, ""),
+    claims("exp null", |c| c["exp"] = json!(null), NONE, ""),
+    claims("nbf to come", |c| c["nbf"] = json!(now() + 1000), NONE, ""),
+    claims("nbf text", |c| c["nbf"] = json!("1"), NONE, ""),
+    claims(
+        "iat to come",
+        |c| c["iat"] = json!(now() + 1000),
+        [false, true, false],
+        "jsonwebtoken does not look at `iat`",
+    ),
 ];
 
 /// Changes of the other claims.
@@ -106,18 +161,38 @@ const NAMES: &[Change] = &[
     claims("as it should be", same, ALL, ""),
     claims("aud among others", |c| c["aud"] = json!(["x", AUDIENCE]), ALL, ""),
     claims("a private claim", |c| c["x"] = json!({ "y": [1, 2] }), ALL, ""),
-    claims("aud of somebody else", |c| c["aud"] = json!("x"), ALL, ""),
-    claims("aud missing", |c| drop_member(c, "aud"), ALL, ""),
-    claims("aud a number", |c| c["aud"] = json!(1), ALL, ""),
-    claims("aud of mixed types", |c| c["aud"] = json!([AUDIENCE, 1]), ALL, ""),
-    claims("aud empty", |c| c["aud"] = json!([]), ALL, ""),
-    claims("iss of somebody else", |c| c["iss"] = json!("x"), ALL, ""),
-    claims("iss with a slash", |c| c["iss"] = json!("https://issuer.example/"), ALL, ""),
-    claims("iss missing", |c| drop_member(c, "iss"), ALL, ""),
-    claims("iss an array", |c| c["iss"] = json!([ISSUER]), ALL, ""),
-    claims("an ID token", |c| c["nonce"] = json!("n"), ALL, ""),
-    texts("a private claim twice", |_, c| c.insert_str(1, r#""y":1,"y":2,"#), ALL, ""),
-    texts("claims trailed", |_, c| c.push('x'), ALL, ""),
+    claims("aud of somebody else", |c| c["aud"] = json!("x"), NONE, ""),
+    claims(
+        "aud missing",
+        |c| drop_member(c, "aud"),
+        [false, false, true],
+        "josekit does not demand `aud`",
+    ),
+    claims("aud a number", |c| c["aud"] = json!(1), NONE, ""),
+    claims("aud of mixed types", |c| c["aud"] = json!([AUDIENCE, 1]), NONE, ""),
+    claims("aud empty", |c| c["aud"] = json!([]), NONE, ""),
+    claims("iss of somebody else", |c| c["iss"] = json!("x"), NONE, ""),
+    claims("iss with a slash", |c| c["iss"] = json!("https://issuer.example/"), NONE, ""),
+    claims("iss missing", |c| drop_member(c, "iss"), NONE, ""),
+    claims(
+        "iss an array",
+        |c| c["iss"] = json!([ISSUER]),
+        [false, true, false],
+        "jsonwebtoken accepts an array that holds the issuer",
+    ),
+    claims(
+        "an ID token",
+        |c| c["nonce"] = json!("n"),
+        [false, true, true],
+        "neither tells kinds of tokens apart",
+    ),
+    texts(
+        "a private claim twice",
+        |_, c| c.insert_str(1, r#""y":1,"y":2,"#),
+        [false, true, true],
+        "both take the last of two",
+    ),
+    texts("claims trailed", |_, c| c.push('x'), NONE, ""),
 ];
 
 /// What is done to the token once it is signed.
@@ -130,13 +205,28 @@ struct Damage {
 
 const DAMAGES: &[Damage] = &[
     Damage { name: "none", apply: |token| token, verdict: ALL, why: "" },
-    Damage { name: "signature cut", apply: |token| token[..token.len() - 4].to_owned(), verdict: ALL, why: "" },
-    Damage { name: "signature gone", apply: |token| token[..=token.rfind('.').unwrap()].to_owned(), verdict: ALL, why: "" },
-    Damage { name: "padding", apply: |token| token + "==", verdict: ALL, why: "" },
-    Damage { name: "a space", apply: |token| token + " ", verdict: ALL, why: "" },
-    Damage { name: "a fourth part", apply: |token| token + ".AAAA", verdict: ALL, why: "" },
-    Damage { name: "a bit of the signature", apply: |token| flip(token, 1), verdict: ALL, why: "" },
-    Damage { name: "a bit of the claims", apply: |token| flip(token, 2), verdict: ALL, why: "" },
+    Damage {
+        name: "signature cut",
+        apply: |token| token[..token.len() - 4].to_owned(),
+        verdict: NONE,
+        why: "",
+    },
+    Damage {
+        name: "signature gone",
+        apply: |token| token[..=token.rfind('.').unwrap()].to_owned(),
+        verdict: NONE,
+        why: "",
+    },
+    Damage { name: "padding", apply: |token| token + "==", verdict: NONE, why: "" },
+    Damage { name: "a space", apply: |token| token + " ", verdict: NONE, why: "" },
+    Damage { name: "a fourth part", apply: |token| token + ".AAAA", verdict: NONE, why: "" },
+    Damage {
+        name: "a bit of the signature",
+        apply: |token| flip(token, 1),
+        verdict: NONE,
+        why: "",
+    },
+    Damage { name: "a bit of the claims", apply: |token| flip(token, 2), verdict: NONE, why: "" },
 ];
 
 /// Replaces one character two before the end of the signature (1) or of the claims (2).
@@ -166,7 +256,8 @@ fn keys() -> &'static [Key] {
             let pair = EcdsaKeyPair::generate(signing).unwrap();
             let point = pair.public_key().as_ref()[1..].to_vec();
             let (x, y) = point.split_at(point.len() / 2);
-            let jwk = json!({ "kty": "EC", "crv": name, "x": encode(x), "y": encode(y), "kid": "k1" });
+            let jwk =
+                json!({ "kty": "EC", "crv": name, "x": encode(x), "y": encode(y), "kid": "k1" });
             let sign = move |message: &[u8]| {
                 pair.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
             };
@@ -202,8 +293,7 @@ fn keys() -> &'static [Key] {
 
 /// A token with these changes.
 fn token(key: &Key, changes: [&Change; 3], damage: &Damage) -> String {
-    let mut header =
-        json!({ "alg": key.algorithm.as_str(), "kid": "k1", "typ": "at+jwt" });
+    let mut header = json!({ "alg": key.algorithm.as_str(), "kid": "k1", "typ": "at+jwt" });
     let mut claims = json!({
         "iss": ISSUER, "sub": "alice", "aud": AUDIENCE, "exp": now() + 1000, "iat": now() - 10,
     });
@@ -283,19 +373,31 @@ fn each_change_alone_is_judged_as_listed() {
         let [header, time, name] = [&HEADERS[0], &TIMES[0], &NAMES[0]];
         let changes = HEADERS.iter().map(|change| (change, [change, time, name]));
         let changes = changes.chain(TIMES.iter().map(|change| (change, [header, change, name])));
-        for (change, all) in changes.chain(NAMES.iter().map(|change| (change, [header, time, change]))) {
+        for (change, all) in
+            changes.chain(NAMES.iter().map(|change| (change, [header, time, change])))
+        {
             let found = judge(key, &token(key, all, &DAMAGES[0]));
             if found != change.verdict {
                 wrong.push(format!("{} {}: {found:?}", key.algorithm, change.name));
             }
-            assert_eq!(change.why.is_empty(), change.verdict == ALL || change.verdict == NONE, "{}", change.name);
+            assert_eq!(
+                change.why.is_empty(),
+                change.verdict == ALL || change.verdict == NONE,
+                "{}",
+                change.name
+            );
         }
         for damage in DAMAGES {
             let found = judge(key, &token(key, [header, time, name], damage));
             if found != damage.verdict {
                 wrong.push(format!("{} {}: {found:?}", key.algorithm, damage.name));
             }
-            assert_eq!(damage.why.is_empty(), damage.verdict == ALL || damage.verdict == NONE, "{}", damage.name);
+            assert_eq!(
+                damage.why.is_empty(),
+                damage.verdict == ALL || damage.verdict == NONE,
+                "{}",
+                damage.name
+            );
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
