@@ -18,7 +18,7 @@ mod spawner;
 mod status;
 mod stderr;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use carrier::StdioUpstream;
 pub(crate) use config::{ResourceLimits, Share, StdioUpstreamConfig};

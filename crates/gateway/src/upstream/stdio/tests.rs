@@ -24,13 +24,13 @@ use super::{StdioUpstream, StdioUpstreamConfig};
 type Items = futures::stream::BoxStream<'static, Result<IncomingItem, UpstreamFailure>>;
 
 /// An upstream whose children run the script, and the folder they note things in.
-struct Fixture {
-    upstream: Arc<StdioUpstream>,
-    folder: TempDir,
+pub(crate) struct Fixture {
+    pub(crate) upstream: Arc<StdioUpstream>,
+    pub(crate) folder: TempDir,
 }
 
 impl Fixture {
-    fn new(arguments: &[&str], change: impl FnOnce(&mut StdioUpstreamConfig)) -> Self {
+    pub(crate) fn new(arguments: &[&str], change: impl FnOnce(&mut StdioUpstreamConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let script = folder.path().join("child.py");
         std::fs::write(&script, include_str!("tests/child.py")).unwrap();
@@ -56,7 +56,7 @@ impl Fixture {
     }
 
     /// What the children noted, once there is anything.
-    async fn notes(&self) -> String {
+    pub(crate) async fn notes(&self) -> String {
         for _ in 0..200 {
             let notes = std::fs::read_to_string(self.folder.path().join("notes"));
             match notes {
@@ -148,7 +148,7 @@ async fn rest(mut items: Items) -> Vec<Value> {
 }
 
 /// Whether a process runs (a zombie does not).
-fn runs(pid: u64) -> bool {
+pub(crate) fn runs(pid: u64) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next());
     state.is_some_and(|state| state != 'Z')

@@ -70,7 +70,7 @@ async fn silence_is_given_up_before_and_inside_an_answer() {
     }
     let server = Server::saying(vec![said_and_hangs(events(": x\n\n"))], impatient).await;
     let items = read(post(&server, call()).await.unwrap()).await;
-    assert!(matches!(items[..], [Ok(_), Err(UpstreamFailure::TimedOut { .. })]), "{items:?}");
+    assert!(matches!(items[..], [.., Ok(_), Err(UpstreamFailure::TimedOut { .. })]), "{items:?}");
 
     let listen = outgoing(Era::Modern, "subscriptions/listen", Some(1));
     let server = Server::saying(vec![said_and_hangs(events(": x\n\n"))], impatient).await;
@@ -94,7 +94,7 @@ async fn a_death_in_the_middle_is_told_and_an_early_end_is_left_to_be_resumed_in
     let server = Server::once(cut).await;
     let legacy = outgoing(Era::Legacy, "tools/call", Some(1));
     let items = read(post(&server, legacy).await.unwrap()).await;
-    assert!(matches!(items[..], [Ok(_), Err(UpstreamFailure::Ended(_))]), "{items:?}");
+    assert!(matches!(items[..], [.., Ok(_), Err(UpstreamFailure::Ended(_))]), "{items:?}");
     let server = Server::once("").await;
     let failure = post(&server, call()).await;
     assert!(matches!(failure, Err(UpstreamFailure::Ended(_))), "{failure:?}");

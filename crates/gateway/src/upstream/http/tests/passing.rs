@@ -67,7 +67,7 @@ async fn the_upstream_s_session_is_kept_under_ours_and_said_goodbye_to() {
     assert_eq!(post(&server, told).await.unwrap().status, 202);
 
     let resumed =
-        Outgoing { last_event_id: Some("e-7".to_owned()), ..outgoing(Era::Legacy, "", None) };
+        Outgoing { last_event_id: Some("e-7".to_owned()), ..outgoing(Era::Legacy, "ping", None) };
     let session = server.upstream.session_of(&resumed);
     let shared = &server.upstream.shared;
     let response = shared.send(Method::GET, &resumed, session.as_deref()).await.unwrap();
