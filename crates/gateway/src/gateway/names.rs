@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn only_our_own_names_are_answered() {
-        let cases: [(&str, &[(&str, &str)], bool); 16] = [
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], bool);
+        let cases: [Case<'_>; 16] = [
             ("/mcp", &[("host", "127.0.0.1:8787")], true),
             ("/mcp", &[("host", "localhost")], true),
             ("/mcp", &[("host", "LOCALHOST:9999")], true),

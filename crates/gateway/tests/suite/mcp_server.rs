@@ -120,7 +120,7 @@ impl McpServer {
             Some("2026-07-28") => {}
             Some(version) => {
                 let data = json!({"supported": ["2026-07-28"], "requested": version});
-                return error(StatusCode::BAD_REQUEST, &message["id"], -32_022, data);
+                return error(StatusCode::BAD_REQUEST, &message["id"], -32_022, &data);
             }
             None if session.is_none() => return empty(StatusCode::BAD_REQUEST),
             None if !self.knows(session) => return empty(StatusCode::NOT_FOUND),
@@ -168,8 +168,8 @@ impl McpServer {
             }
             "tools/list" => ok(id, &json!({"tools": tools()})),
             "tools/call" => self.call(message).await,
-            _ if modern => error(StatusCode::NOT_FOUND, id, -32_601, Value::Null),
-            _ => error(StatusCode::OK, id, -32_601, Value::Null),
+            _ if modern => error(StatusCode::NOT_FOUND, id, -32_601, &Value::Null),
+            _ => error(StatusCode::OK, id, -32_601, &Value::Null),
         }
     }
 
@@ -195,7 +195,7 @@ impl McpServer {
                 drop(abandoned);
                 ok(&id, &text("late"))
             }
-            _ => error(StatusCode::OK, &id, -32_602, Value::Null),
+            _ => error(StatusCode::OK, &id, -32_602, &Value::Null),
         }
     }
 
@@ -257,7 +257,7 @@ fn ok(id: &Value, result: &Value) -> Response<Body> {
     json_response(StatusCode::OK, body)
 }
 
-fn error(status: StatusCode, id: &Value, code: i64, data: Value) -> Response<Body> {
+fn error(status: StatusCode, id: &Value, code: i64, data: &Value) -> Response<Body> {
     let error = json!({"code": code, "message": "no", "data": data});
     json_response(status, json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string())
 }

@@ -105,7 +105,7 @@ impl Connection {
         let size = self.take(end + 2).await?;
         let size = usize::from_str_radix(size.trim(), 16).ok()?;
         let chunk = self.take(size + 2).await?;
-        (size > 0).then(|| chunk[..size].to_owned())
+        chunk.strip_suffix("\r\n").filter(|_| size > 0).map(str::to_owned)
     }
 
     /// Reads chunks until one contains `text`, and gives everything that was read.
