@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use haechi_core::UpstreamName;
@@ -27,7 +28,10 @@ struct Shelf {
 
 /// The tools that upstreams have shown, by whichever caller's list.
 #[derive(Debug, Default)]
-pub struct Catalog(RwLock<HashMap<UpstreamName, Shelf>>);
+pub struct Catalog {
+    shelves: RwLock<HashMap<UpstreamName, Shelf>>,
+    version: AtomicU64,
+}
 
 impl Catalog {
     /// A catalog that has seen nothing.
@@ -45,7 +49,7 @@ impl Catalog {
         if self.has_page(upstream, page) {
             return;
         }
-        let mut shelves = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut shelves = self.shelves.write().unwrap_or_else(PoisonError::into_inner);
         let shelf = shelves.entry(upstream.clone()).or_default();
         if shelf.pages.len() >= 256 {
             shelf.pages.clear();
@@ -54,26 +58,34 @@ impl Catalog {
         for tool in tools.elements() {
             shelf.put(upstream, tool);
         }
+        self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// Rises whenever a list has shown something new: policy judges faster, and warns of rules that
+    /// fit nothing, when it is compiled again with what [`Catalog::all`] gives.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
     }
 
     /// What policy reads of `tool`; `None` when no list has shown it.
     #[must_use]
     pub fn tool(&self, upstream: &UpstreamName, tool: &str) -> Option<Arc<KnownTool>> {
-        let shelves = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
         Some(Arc::clone(&shelves.get(upstream)?.tools.get(tool)?.known))
     }
 
     /// The exact text of the tool's `inputSchema`.
     #[must_use]
     pub fn input_schema(&self, upstream: &UpstreamName, tool: &str) -> Option<Arc<str>> {
-        let shelves = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
         shelves.get(upstream)?.tools.get(tool)?.input_schema.clone()
     }
 
     /// Everything that was shown, sorted by upstream and tool.
     #[must_use]
     pub fn all(&self) -> Vec<KnownTool> {
-        let shelves = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
         let shown = shelves.values().flat_map(|shelf| shelf.tools.values());
         let mut tools: Vec<KnownTool> = shown.map(|tool| (*tool.known).clone()).collect();
         tools.sort_by(|a, b| (&a.upstream, &a.tool).cmp(&(&b.upstream, &b.tool)));
@@ -81,7 +93,7 @@ impl Catalog {
     }
 
     fn has_page(&self, upstream: &UpstreamName, page: u64) -> bool {
-        let shelves = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
         shelves.get(upstream).is_some_and(|shelf| shelf.pages.contains_key(&page))
     }
 }
@@ -128,6 +140,7 @@ mod tests {
         let (catalog, files) = (Catalog::new(), UpstreamName("files".into()));
         catalog.learn(&files, list.text());
         catalog.learn(&files, list.text());
+        assert_eq!(catalog.version(), 1, "the same page twice teaches nothing new");
         let tool = catalog.tool(&files, "rm").expect("shown");
         assert_eq!(tool.annotations.destructive, Some(true));
         assert_eq!(catalog.input_schema(&files, "rm").as_deref(), Some(r#"{"type":"object"}"#));
