@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use haechi_core::{Clock, Fetch, Timestamp};
 use tokio::io::AsyncReadExt as _;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::jose::{Algorithm, KeySet, KeySetError, TokenError};
 use crate::{KeyLocation, KeyRefresh};
@@ -93,21 +93,30 @@ impl KeySource {
         fetch: &dyn Fetch,
     ) -> Result<Arc<Loaded>, TokenError> {
         let now = clock.now();
-        let serves = |loaded: &Arc<Loaded>| {
-            now < loaded.due_at && loaded.keys.find(key_id, algorithm).is_some()
-        };
+        let holds = |loaded: &Arc<Loaded>| loaded.keys.find(key_id, algorithm).is_some();
         let at_hand = self.loaded();
-        if let Some(loaded) = at_hand.as_ref().filter(|loaded| serves(loaded)) {
-            return alive(Arc::clone(loaded), now);
+        let seen = at_hand.as_ref().map(|loaded| loaded.generation);
+        let known = at_hand.filter(|loaded| now < loaded.dead_at && holds(loaded));
+        match known {
+            Some(loaded) if now < loaded.due_at => return Ok(loaded),
+            // Due: one caller reads, the others go on with what is still believed.
+            Some(loaded) => match self.reading.try_lock() {
+                Ok(attempts) => self.read_again(attempts, seen, clock, fetch).await,
+                Err(_) => return Ok(loaded),
+            },
+            None => self.read_again(self.reading.lock().await, seen, clock, fetch).await,
         }
-        let seen = at_hand.map(|loaded| loaded.generation);
-        self.read_again(seen, clock, fetch).await;
         alive(self.loaded().ok_or(TokenError::KeysUnavailable)?, clock.now())
     }
 
     /// Reads once more, unless that was done or tried a moment ago.
-    async fn read_again(&self, seen: Option<u64>, clock: &dyn Clock, fetch: &dyn Fetch) {
-        let mut attempts = self.reading.lock().await;
+    async fn read_again(
+        &self,
+        mut attempts: MutexGuard<'_, Attempts>,
+        seen: Option<u64>,
+        clock: &dyn Clock,
+        fetch: &dyn Fetch,
+    ) {
         let now = clock.now();
         let newer = self.loaded().is_some_and(|loaded| Some(loaded.generation) != seen);
         let interval = self.refresh.minimum_interval;

@@ -216,6 +216,29 @@ async fn keys_rotate_with_overlap_and_a_withdrawn_key_is_refused() {
 }
 
 #[tokio::test]
+async fn while_one_caller_reads_the_others_go_on_with_the_keys_at_hand() {
+    let signer = Signer::p256();
+    let world = Arc::new(World::new().await);
+    world.fetch.serve(&[signer.jwk("k1")]);
+    let lasting = signed(&signer, "k1", |claims| claims["exp"] = json!(NOW + 86_400));
+    assert_eq!(world.refusal(&lasting).await, None);
+    world.clock.advance(Duration::from_secs(15 * 60));
+    world.fetch.slow_by(2_000);
+    let reader = {
+        let (world, token) = (Arc::clone(&world), lasting.clone());
+        tokio::spawn(async move { world.refusal(&token).await })
+    };
+    while world.fetch.asked() < 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let others = world.refusal(&lasting);
+    assert_eq!(tokio::time::timeout(Duration::from_secs(1), others).await, Ok(None));
+    assert!(!reader.is_finished(), "the reading goes on");
+    assert_eq!(reader.await.unwrap(), None);
+    assert_eq!(world.fetch.asked(), 2);
+}
+
+#[tokio::test]
 async fn while_reading_fails_keys_are_believed_for_a_time_and_no_longer() {
     let signer = Signer::p256();
     let world = World::new().await;

@@ -213,6 +213,7 @@ impl Sealer for Names {
 #[derive(Debug, Default)]
 pub(crate) struct CountingFetch {
     asked: AtomicU64,
+    slow_by_ms: AtomicU64,
     answer: Mutex<Option<Fetched>>,
 }
 
@@ -234,6 +235,10 @@ impl CountingFetch {
         *self.answer.lock().unwrap() = None;
     }
 
+    pub(crate) fn slow_by(&self, millis: u64) {
+        self.slow_by_ms.store(millis, Ordering::SeqCst);
+    }
+
     pub(crate) fn asked(&self) -> u64 {
         self.asked.load(Ordering::SeqCst)
     }
@@ -245,7 +250,8 @@ impl Fetch for CountingFetch {
         assert_eq!(url, KEYS_URL);
         self.asked.fetch_add(1, Ordering::SeqCst);
         // Long enough that others arrive meanwhile.
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        let millis = 5 + self.slow_by_ms.load(Ordering::SeqCst);
+        tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
         let answer = self.answer.lock().unwrap().clone();
         answer.ok_or_else(|| FetchError::Unreachable("issuer.example".to_owned()))
     }
