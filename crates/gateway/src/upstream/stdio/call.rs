@@ -8,15 +8,26 @@ use haechi_guard::{Incoming, IncomingBody, IncomingItem, UpstreamFailure};
 
 use super::mailbox::{Item, Receiver};
 
-/// Waits for the first item: the answer alone is a message, anything before it makes a stream, which
-/// `priming` then opens. `keep` lives as long as the stream is read.
+/// Waits for the first item: the answer alone is a message, anything before it makes a stream.
+/// `keep` lives as long as the stream is read.
 pub(super) async fn answered<K: Send + 'static>(
     upstream: UpstreamName,
     mut mailbox: Receiver,
+    keep: K,
+) -> Result<Incoming, UpstreamFailure> {
+    let first = mailbox.next().await;
+    begun(upstream, mailbox, first, None, keep)
+}
+
+/// What the `first` item makes; a stream opens with `priming`.
+pub(super) fn begun<K: Send + 'static>(
+    upstream: UpstreamName,
+    mailbox: Receiver,
+    first: Option<Item>,
     priming: Option<IncomingItem>,
     keep: K,
 ) -> Result<Incoming, UpstreamFailure> {
-    match mailbox.next().await {
+    match first {
         Some(Item::Answer(IncomingItem { message: Some(message), .. })) => Ok(message_of(message)),
         Some(Item::Message(first)) => {
             let before = priming.into_iter().chain([first]).collect();

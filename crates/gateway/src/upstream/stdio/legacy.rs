@@ -10,8 +10,9 @@ use haechi_core::UpstreamName;
 use haechi_core::json::{Checked, Limits, check};
 use haechi_core::rpc::{Envelope, LATEST_LEGACY_VERSION, RequestId, code, error_message, method};
 use haechi_guard::{Incoming, IncomingItem, Outgoing, UpstreamFailure};
+use tokio::time::timeout;
 
-use super::call::{answered, empty, streamed};
+use super::call::{answered, begun, empty, streamed};
 use super::lines::framed;
 use super::mailbox::Receiver;
 use super::process::Process;
@@ -22,6 +23,10 @@ use super::status::refused;
 const MAX_CALLS: usize = 1024;
 /// How long a cancelled call may still be answered by the child; longer than the guard waits.
 const CANCEL_GRACE: Duration = Duration::from_secs(5);
+/// After how long a call that said nothing yet gets a stream, for clients that can resume one.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// When a reader whose stream was cut may come back.
+const RETRY: Duration = Duration::from_millis(500);
 /// What answers a cancelled call when the child does not: outside the range of the protocol's codes.
 const CANCELLED: i64 = 49_900;
 
@@ -58,7 +63,7 @@ impl Session {
         let token = check(&outgoing.body, &Limits::RESULT)
             .ok()
             .and_then(|text| Envelope::read(text).ok()?.progress_token());
-        let (stream, mailbox) = match self.open(id, token)? {
+        let (stream, mut mailbox) = match self.open(id, token)? {
             Some(opened) => opened,
             None => {
                 let why = "a request with this id is still in flight";
@@ -71,8 +76,20 @@ impl Session {
             state.streams.close(stream);
             return Err(error.failure(&self.upstream));
         }
-        let priming = primes(outgoing.protocol_version.as_deref()).then(|| priming(stream));
-        answered(self.upstream.clone(), mailbox, priming, ()).await
+        let upstream = self.upstream.clone();
+        if !primes(outgoing.protocol_version.as_deref()) {
+            return answered(upstream, mailbox, ()).await;
+        }
+        // Only tools run long enough for their stream to be worth resuming.
+        let runs_long = &*outgoing.method == method::TOOLS_CALL;
+        let patience = if runs_long { PATIENCE } else { Duration::MAX };
+        match timeout(patience, mailbox.next()).await {
+            Ok(first) => begun(upstream, mailbox, first, Some(priming(stream)), ()),
+            Err(_) => {
+                self.state().streams.promise(stream);
+                Ok(streamed(upstream, mailbox, vec![priming(stream)], ()))
+            }
+        }
     }
 
     /// Sends a notification, or the client's answer to a request of the child.
@@ -234,6 +251,6 @@ fn primes(protocol_version: Option<&str>) -> bool {
 /// The event that tells a reader its place on the stream before anything is said.
 fn priming(stream: u64) -> IncomingItem {
     let id = event_id(stream, 0);
-    let original = Bytes::from(format!("id: {id}\ndata: \n\n"));
+    let original = Bytes::from(format!("id: {id}\nretry: {}\ndata: \n\n", RETRY.as_millis()));
     IncomingItem { event_id: Some(id), message: None, original: Some(original) }
 }

@@ -86,7 +86,7 @@ impl ModernChild {
             .is_ok_and(|text| Envelope::read(text).is_ok_and(|request| is_complete(&request)));
         let sent = self.process.send(framed(body.as_bytes())).await;
         sent.map_err(|error| error.failure(&self.upstream))?;
-        let mut incoming = answered(self.upstream.clone(), mailbox, None, ticket).await?;
+        let mut incoming = answered(self.upstream.clone(), mailbox, ticket).await?;
         if let IncomingBody::Message(answer) = &incoming.body {
             incoming.status = of_answer(answer, is_complete);
         }

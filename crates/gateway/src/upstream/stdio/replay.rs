@@ -35,6 +35,8 @@ struct Stream {
     kept: VecDeque<Event>,
     reader: Option<Sender>,
     token: Option<RequestId>,
+    /// Whether its reader was given a place before the first event.
+    promised: bool,
     finished: bool,
 }
 
@@ -79,7 +81,7 @@ impl Streams {
     /// could resume by, and is forgotten.
     pub(super) fn finish(&mut self, number: u64, answer: Checked) {
         let Some(stream) = self.streams.get_mut(&number) else { return self.count_dropped() };
-        let streamed = stream.last > 0;
+        let streamed = stream.promised || stream.last > 0;
         let event = stream.event(answer, true);
         stream.hand(number, &event);
         stream.finished = true;
@@ -89,6 +91,13 @@ impl Streams {
             self.forget_oldest_finished();
         } else {
             self.streams.remove(&number);
+        }
+    }
+
+    /// The reader of stream `number` knows its place: the answer must be kept for it.
+    pub(super) fn promise(&mut self, number: u64) {
+        if let Some(stream) = self.streams.get_mut(&number) {
+            stream.promised = true;
         }
     }
 

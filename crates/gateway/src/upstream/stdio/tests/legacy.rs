@@ -57,6 +57,26 @@ async fn a_stream_whose_reader_left_goes_on_and_is_resumed() {
 }
 
 #[tokio::test]
+async fn a_call_that_takes_its_time_can_be_resumed_before_it_said_anything() {
+    let fixture = Fixture::new(&[], |_| {});
+    fixture.initialized("s").await;
+    let slow = tool("echo", &json!({"after": 0.5}));
+    let call = |version: &str, id: u64| Outgoing {
+        protocol_version: Some(version.into()),
+        ..legacy("s", id, "tools/call", &slow)
+    };
+    let older = fixture.send(call("2025-06-18", 1)).await.unwrap();
+    assert_eq!(message(&older)["id"], 1);
+    let mut items = stream(fixture.send(call("2025-11-25", 2)).await.unwrap());
+    let (place, nothing) = next(&mut items).await.unwrap().unwrap();
+    assert!(nothing.is_null());
+    drop(items);
+    let session = fixture.upstream.seats().session("s").unwrap();
+    let resumed = rest(stream(session.listen(place.as_deref()).unwrap())).await;
+    assert_eq!((resumed.len(), &resumed[0]["id"]), (1, &json!(2)));
+}
+
+#[tokio::test]
 async fn the_child_s_question_goes_out_with_the_call_and_its_answer_comes_back() {
     let fixture = Fixture::new(&[], |_| {});
     fixture.initialized("s").await;
