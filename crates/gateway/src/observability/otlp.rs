@@ -80,3 +80,39 @@ impl HttpClient for Carrier {
         self.runtime.spawn(tokio::time::timeout(EXPORT_TIMEOUT, sent)).await??
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use haechi_outbound::{Outbound, OutboundConfig};
+    use opentelemetry::trace::{Span, Tracer as _};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn spans_reach_a_collector_through_our_own_client() {
+        let collector = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}/v1/traces", collector.local_addr().unwrap());
+        let received = tokio::spawn(async move {
+            let (mut stream, _) = collector.accept().await.unwrap();
+            let mut read = Vec::new();
+            while !read.windows(6).any(|window| window == b"marked") {
+                let mut piece = [0; 4096];
+                let length = stream.read(&mut piece).await.unwrap();
+                assert!(length > 0, "the exporter hung up early");
+                read.extend_from_slice(&piece[..length]);
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+            String::from_utf8_lossy(&read).into_owned()
+        });
+        let client = Outbound::new(OutboundConfig::default()).unwrap().upstream_client();
+        let provider = provider(&endpoint, client).unwrap();
+        provider.tracer("haechi").start("marked").end();
+        let flushed = tokio::task::spawn_blocking(move || provider.force_flush());
+        assert!(flushed.await.unwrap().is_ok());
+        let received = received.await.unwrap();
+        assert!(received.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{received}");
+        assert!(received.contains("content-type: application/x-protobuf"), "{received}");
+    }
+}
