@@ -18,6 +18,8 @@ pub(crate) use config::{HttpConfig, HttpLimits};
 pub(crate) use names::Names;
 pub(crate) use routes::{Place, Route, Routes};
 
+use crate::transport::together::Together;
+
 /// Says whether everything a call needs works now: `Err` names what does not, in a fixed word.
 pub(crate) type Readiness =
     Arc<dyn Fn() -> BoxFuture<'static, Result<(), &'static str>> + Send + Sync>;
@@ -30,7 +32,8 @@ pub(crate) struct Parts {
     pub(crate) identity: Arc<Identity>,
     /// What HTTP may do.
     pub(crate) http: HttpConfig,
-    /// One route for each upstream, and one named `""` for all of them together.
+    /// One route for each upstream, in the order of the settings; that of all of them together
+    /// follows from these.
     pub(crate) routes: Vec<(String, Route)>,
     /// What `/readyz` asks: the audit log can write, the store can be read.
     pub(crate) ready: Readiness,
@@ -49,13 +52,15 @@ pub(crate) struct Gateway {
     /// Cancelled when the gateway stops: streams that would never end by themselves end then.
     pub(crate) stopping: CancellationToken,
     routes: ArcSwap<Routes>,
+    together: Arc<Together>,
 }
 
 impl Gateway {
     /// Puts the parts together.
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { guard, identity, http, routes, ready, metrics } = parts;
-        let routes = Routes::new(&http, routes);
+        let together = Together::new(Arc::clone(&guard), upstreams(&routes));
+        let routes = Routes::new(&http, routes, &together);
         Self {
             guard,
             identity,
@@ -65,12 +70,14 @@ impl Gateway {
             metrics,
             stopping: CancellationToken::new(),
             routes: ArcSwap::from_pointee(routes),
+            together,
         }
     }
 
     /// Replaces all routes, for requests from now on.
     pub(crate) fn replace_routes(&self, routes: Vec<(String, Route)>) {
-        self.routes.store(Arc::new(Routes::new(&self.http, routes)));
+        self.together.replace(upstreams(&routes));
+        self.routes.store(Arc::new(Routes::new(&self.http, routes, &self.together)));
     }
 
     /// The routes of this moment.
@@ -78,10 +85,14 @@ impl Gateway {
         self.routes.load_full()
     }
 
-    /// The upstream of this name.
+    /// The upstream of this name; `""` is all of them together.
     pub(crate) fn upstream(&self, name: &UpstreamName) -> Option<Arc<dyn Upstream>> {
         self.routes.load().get(name.as_str()).map(|place| Arc::clone(&place.route.upstream))
     }
+}
+
+fn upstreams(routes: &[(String, Route)]) -> Vec<Arc<dyn Upstream>> {
+    routes.iter().map(|(_, route)| Arc::clone(&route.upstream)).collect()
 }
 
 impl std::fmt::Debug for Gateway {

@@ -7,6 +7,7 @@ use haechi_guard::Upstream;
 use haechi_identity::Audience;
 
 use super::HttpConfig;
+use crate::transport::together::Together;
 
 /// One upstream as HTTP offers it.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct Place {
     pub(crate) audience: Audience,
     /// `/<name>/mcp` or `/mcp`.
     pub(crate) path: Arc<str>,
+    /// All upstreams together, at `/mcp`.
+    pub(crate) together: Option<Arc<Together>>,
 }
 
 impl Place {
@@ -54,27 +57,32 @@ impl Place {
 pub(crate) struct Routes(HashMap<String, Arc<Place>>);
 
 impl Routes {
-    /// Derives what follows from the addresses.
-    pub(crate) fn new(http: &HttpConfig, routes: Vec<(String, Route)>) -> Self {
+    /// Derives what follows from the addresses, and the route of all upstreams `together`: open
+    /// to those for whom every route is open.
+    pub(crate) fn new(
+        http: &HttpConfig,
+        routes: Vec<(String, Route)>,
+        together: &Arc<Together>,
+    ) -> Self {
         let bases = http.bases();
-        let places = routes.into_iter().map(|(name, route)| {
+        let place = |name: &str, route: Route, together: Option<Arc<Together>>| {
             let path = if name.is_empty() { "/mcp".to_owned() } else { format!("/{name}/mcp") };
             let resources = bases.iter().map(|base| format!("{base}{path}")).collect();
             let audience = Audience { resources, anonymous: route.anonymous };
-            (name, Arc::new(Place { route, audience, path: path.into() }))
-        });
-        Self(places.collect())
+            Arc::new(Place { route, audience, path: path.into(), together })
+        };
+        let all = place("", all_of(&routes, together), Some(Arc::clone(together)));
+        let mut places: HashMap<_, _> = routes
+            .into_iter()
+            .map(|(name, route)| (name.clone(), place(&name, route, None)))
+            .collect();
+        places.insert(String::new(), all);
+        Self(places)
     }
 
     /// The route of this name.
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<Place>> {
         self.0.get(name)
-    }
-
-    /// The one route there is; `None` when there are several.
-    pub(crate) fn only(&self) -> Option<&Arc<Place>> {
-        let mut places = self.0.values();
-        places.next().filter(|_| places.next().is_none())
     }
 
     /// The resource of every route, the address to show first; sorted.
@@ -89,4 +97,16 @@ impl Routes {
     pub(crate) fn has_resource(&self, resource: &str) -> bool {
         self.0.values().any(|place| place.audience.resources.iter().any(|own| own == resource))
     }
+}
+
+/// The route of all upstreams.
+fn all_of(routes: &[(String, Route)], together: &Arc<Together>) -> Route {
+    let mut scopes: Vec<String> = Vec::new();
+    for scope in routes.iter().flat_map(|(_, route)| &route.scopes) {
+        if !scopes.contains(scope) {
+            scopes.push(scope.clone());
+        }
+    }
+    let anonymous = !routes.is_empty() && routes.iter().all(|(_, route)| route.anonymous);
+    Route { upstream: Arc::clone(together) as Arc<dyn Upstream>, anonymous, scopes }
 }

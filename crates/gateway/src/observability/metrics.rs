@@ -20,6 +20,7 @@ const CALLS: &str = "haechi_calls_total";
 const LATENCY: &str = "haechi_call_duration_seconds";
 const REFUSED: &str = "haechi_refused_before_sign_in_total";
 const SIGN_INS: &str = "haechi_sign_ins_total";
+const LEFT_OUT: &str = "haechi_left_out_total";
 const CONNECTIONS: &str = "haechi_connections";
 const SESSIONS: &str = "haechi_sessions";
 const AUDIT_LAG: &str = "haechi_audit_waiting_entries";
@@ -45,6 +46,7 @@ fn describe() {
     describe_histogram!(LATENCY, Unit::Seconds, "From a request to the head of its answer");
     describe_counter!(REFUSED, "Requests refused before anybody was known, by reason");
     describe_counter!(SIGN_INS, "Attempts to sign in with a password, by outcome");
+    describe_counter!(LEFT_OUT, "Parts of `/mcp` that an upstream failed to give");
     describe_gauge!(CONNECTIONS, "Connections of clients");
     describe_gauge!(SESSIONS, "Legacy sessions");
     describe_gauge!(AUDIT_LAG, "Entries whose callers wait for them to be durable");
@@ -107,6 +109,12 @@ pub(crate) fn refused_before_sign_in(reason: &'static str) {
 /// Counts an attempt to sign in; `failure` is a fixed word.
 pub(crate) fn signed_in(failure: Option<&'static str>) {
     counter!(SIGN_INS, "outcome" => failure.unwrap_or("success")).increment(1);
+}
+
+/// Counts an upstream that failed to give its part of what all upstreams were asked.
+pub(crate) fn left_out(upstream: &UpstreamName) {
+    let upstream = metrics::SharedString::from_shared(upstream.0.clone());
+    counter!(LEFT_OUT, "upstream" => upstream).increment(1);
 }
 
 /// A client has connected.

@@ -128,6 +128,12 @@ pub(crate) fn write_standard(
     Ok(())
 }
 
+/// `name` as the value of [`NAME`]; empty when it cannot be one.
+pub(crate) fn name_value(name: &str) -> String {
+    let value = value::encode(&NAME, name).ok();
+    value.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}
+
 /// Takes every `Mcp-Param-*` header out.
 pub(crate) fn remove_parameters(headers: &mut HeaderMap) {
     let is_parameter = |name: &&HeaderName| name.as_str().starts_with(PARAMETER_PREFIX);

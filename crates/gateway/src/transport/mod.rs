@@ -4,3 +4,4 @@ pub(crate) mod headers;
 pub(crate) mod http;
 pub(crate) mod sse;
 pub(crate) mod stdio;
+pub(crate) mod together;

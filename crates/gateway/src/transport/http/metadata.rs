@@ -15,14 +15,10 @@ use crate::problem::TransportError;
 const KEYS_MAX_AGE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 /// `/.well-known/oauth-protected-resource[/<name>]/mcp` (RFC 9728 §3). Without a route's path it
-/// describes the route of all upstreams, or the only one there is.
+/// describes the route of all upstreams.
 pub(super) fn resource(visit: &Visit<'_>, host: &str, name: Option<&str>) -> Response<ReplyBody> {
     let routes = visit.gateway.routes();
-    let place = match name {
-        Some(name) => routes.get(name),
-        None => routes.get("").or_else(|| routes.only()),
-    };
-    match place {
+    match routes.get(name.unwrap_or_default()) {
         Some(place) => reply::json(StatusCode::OK, described(visit.gateway, place, host)),
         None => visit.turn_away(&TransportError::NotFound),
     }

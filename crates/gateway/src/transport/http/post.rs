@@ -17,6 +17,7 @@ use super::{ReplyBody, RequestBody, batch, intake, reply};
 use crate::observability::{metrics, traces};
 use crate::problem::TransportError;
 use crate::transport::headers::{PARAMETER_PREFIX, ParameterHeaders, check_standard};
+use crate::transport::together::Together;
 
 /// What every modern request must state besides its version.
 const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
@@ -126,7 +127,13 @@ fn check_parameters(caller: &Caller<'_>, envelope: &Envelope<'_>) -> Result<(), 
     }
     let Some(tool) = envelope.name() else { return Ok(()) };
     let catalog = caller.gateway().guard.catalog();
-    let schema = catalog.input_schema(caller.place.route.upstream.name(), &tool);
+    let schema = match &caller.place.together {
+        Some(together) => {
+            let tool = together.tool(&tool);
+            tool.and_then(|(upstream, tool)| catalog.input_schema(&upstream, &tool))
+        }
+        None => catalog.input_schema(caller.place.route.upstream.name(), &tool),
+    };
     // Most schemas mirror nothing, and a search of bytes is cheaper than reading them.
     let Some(schema) = schema.filter(|text| text.contains("mcp-header") || text.contains("\\u"))
     else {
@@ -163,6 +170,9 @@ async fn initialize(
     body: Checked,
     envelope: Envelope<'_>,
 ) -> Result<Response<ReplyBody>, Failure> {
+    if let Some(together) = &caller.place.together {
+        return initialize_all(caller, together, body, envelope).await;
+    }
     let upstream = &caller.place.route.upstream;
     let guard = &caller.gateway().guard;
     let session = guard
@@ -193,6 +203,23 @@ async fn initialize(
     Ok(reply::with(response, reply::SESSION_ID, header))
 }
 
+/// As [`initialize`], on all upstreams together.
+async fn initialize_all(
+    caller: &Caller<'_>,
+    together: &Arc<Together>,
+    body: Checked,
+    envelope: Envelope<'_>,
+) -> Result<Response<ReplyBody>, Failure> {
+    let era = Era::Legacy;
+    let message = Message { body, envelope, era, protocol_version: None, session: None };
+    let opened = together.initialize(&caller.principal, passage(caller, &message)).await;
+    let upstream = caller.place.route.upstream.name();
+    traces::note(message.envelope.method(), upstream, opened.as_ref().err());
+    let (answer, session) = opened.map_err(|refusal| of_request(refusal, &message.envelope))?;
+    let header = session.and_then(|session| http::HeaderValue::try_from(&*session).ok());
+    Ok(reply::with(told(caller, answer), reply::SESSION_ID, header))
+}
+
 /// Sends one message through its door.
 pub(super) async fn send(caller: &Caller<'_>, message: &Message<'_>) -> Result<Answer, Failure> {
     let action = match &message.envelope {
@@ -200,9 +227,10 @@ pub(super) async fn send(caller: &Caller<'_>, message: &Message<'_>) -> Result<A
         _ => None,
     };
     let begun = Instant::now();
-    let answered = match action {
-        Some(_) => govern(caller, message).await,
-        None => relay(caller, message).await,
+    let answered = match (&caller.place.together, action) {
+        (Some(together), _) => together.post(&caller.principal, passage(caller, message)).await,
+        (None, Some(_)) => govern(caller, message).await,
+        (None, None) => relay(caller, message).await,
     };
     let upstream = caller.place.route.upstream.name();
     traces::note(message.envelope.method(), upstream, answered.as_ref().err());
@@ -228,8 +256,12 @@ async fn govern(caller: &Caller<'_>, message: &Message<'_>) -> Result<Answer, Re
 
 async fn relay(caller: &Caller<'_>, message: &Message<'_>) -> Result<Answer, Refusal> {
     let upstream = &caller.place.route.upstream;
-    let passage = Passage {
-        upstream: upstream.name().clone(),
+    caller.gateway().guard.relay(&caller.principal, passage(caller, message), upstream).await
+}
+
+fn passage(caller: &Caller<'_>, message: &Message<'_>) -> Passage {
+    Passage {
+        upstream: caller.place.route.upstream.name().clone(),
         era: message.era,
         protocol_version: message.protocol_version.clone(),
         body: Some(message.body.clone()),
@@ -237,8 +269,7 @@ async fn relay(caller: &Caller<'_>, message: &Message<'_>) -> Result<Answer, Ref
         last_event_id: None,
         headers: forwarded(caller.visit.headers()),
         origin: origin(caller, &message.envelope),
-    };
-    caller.gateway().guard.relay(&caller.principal, passage, upstream).await
+    }
 }
 
 /// A refusal with the request it answers.

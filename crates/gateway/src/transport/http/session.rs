@@ -39,7 +39,10 @@ pub(super) async fn open_stream(caller: &Caller<'_>) -> Result<Response<ReplyBod
         headers: forwarded(caller.visit.headers()),
         origin: caller.visit.origin.clone(),
     };
-    let mut answer = guard.open_stream(&caller.principal, passage, upstream).await?;
+    let mut answer = match &caller.place.together {
+        Some(together) => together.stream(&caller.principal, passage).await?,
+        None => guard.open_stream(&caller.principal, passage, upstream).await?,
+    };
     let telling = caller.telling(None);
     let body = std::mem::replace(&mut answer.body, AnswerBody::Empty);
     Ok(match body {
