@@ -122,7 +122,7 @@ impl Session {
     }
 
     /// Sorts one message of the child.
-    pub(super) fn receive(&self, message: Checked) {
+    pub(super) fn receive(&self, message: &Checked) {
         let mut state = self.state();
         let Ok(envelope) = Envelope::read(message.text()) else {
             return state.streams.count_dropped();

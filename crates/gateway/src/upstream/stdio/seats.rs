@@ -78,12 +78,7 @@ impl Seats {
         let child = Arc::new(ModernChild::new(upstream, Arc::clone(&process), share));
         let receiver = Arc::clone(&child);
         let ender = Arc::clone(&child);
-        self.pump(
-            process,
-            messages,
-            move |message| receiver.receive(&message),
-            move || ender.end(),
-        );
+        self.pump(process, messages, move |message| receiver.receive(message), move || ender.end());
         *seat = Some(Arc::clone(&child));
         Ok(child)
     }
@@ -201,13 +196,13 @@ impl Seats {
         self: &Arc<Self>,
         process: Arc<Process>,
         mut messages: mpsc::Receiver<Checked>,
-        receive: impl Fn(Checked) + Send + 'static,
+        receive: impl Fn(&Checked) + Send + 'static,
         end: impl FnOnce() + Send + 'static,
     ) {
         let seats = Arc::downgrade(self);
         tokio::spawn(async move {
             while let Some(message) = messages.recv().await {
-                receive(message);
+                receive(&message);
             }
             if let Some(seats) = seats.upgrade().filter(|_| !process.was_stopped()) {
                 seats.backoff.note_death(process.age());
