@@ -362,7 +362,8 @@ impl Administrator {
         }
     }
 
-    /// Records something that was done by the program itself, such as reading the settings again.
+    /// Records something that the program did by itself, such as reading the settings again, in the
+    /// name of whoever owns the data directory.
     ///
     /// # Errors
     ///
@@ -372,8 +373,8 @@ impl Administrator {
         act: &str,
         object: &str,
         detail: Vec<String>,
-        uid: u32,
     ) -> Result<(), Failure> {
+        let uid = crate::directory::owner(self.rooms.directory.path()).unwrap_or(u32::MAX);
         let sid = self.rooms.sealer.sid(OPERATING_SYSTEM, &uid.to_string()).await?;
         let entry = Administration { sid, act: act.to_owned(), object: object.to_owned(), detail };
         let noted = self.audit.note(Event::Administration(entry)).await;

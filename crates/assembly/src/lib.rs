@@ -17,7 +17,9 @@ pub use assembly::{Assembly, AssemblyError, Log, Rooms};
 pub use control::{Control, ControlError, SOCKET};
 pub use directory::{DataDirectory, DirectoryError};
 pub use environment::{default_data_directory, text_variable, variable, variables};
-pub use policies::{PolicyTrouble, compile_policy, policy_source};
+pub use policies::{
+    ExpectationsError, PolicyTrouble, compile_policy, policy_source, read_expectations,
+};
 pub use settings::{Problem, Problems, Settings, SettingsError};
 pub use surroundings::{SystemClock, SystemEntropy};
 pub use watch::Watch;

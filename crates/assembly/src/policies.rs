@@ -1,8 +1,10 @@
 //! From settings to a policy in force.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use haechi_policy::{CedarFile, KnownTool, Policy, PolicyProblem, PolicySource, PolicyWarning};
+use haechi_policy::{
+    CedarFile, Expectations, KnownTool, Policy, PolicyProblem, PolicySource, PolicyWarning,
+};
 
 use crate::Settings;
 
@@ -74,4 +76,42 @@ pub fn compile_policy(
 ) -> Result<(Policy, Vec<PolicyWarning>), PolicyTrouble> {
     let source = policy_source(settings, catalog)?;
     Policy::compile(&source, epoch).map_err(PolicyTrouble::Problems)
+}
+
+/// Why a file of expectations cannot be run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExpectationsError {
+    /// It cannot be read.
+    #[error("the file `{}` cannot be read", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is not what a file of expectations looks like.
+    #[error("`{}`: {what}", .path.display())]
+    Form {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong, and where.
+        what: String,
+    },
+}
+
+/// Reads a file of expectations: JSON when its name ends so, TOML otherwise.
+///
+/// # Errors
+///
+/// [`ExpectationsError`].
+pub fn read_expectations(path: &Path) -> Result<Expectations, ExpectationsError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ExpectationsError::File { path: path.to_owned(), source })?;
+    let form = |what: String| ExpectationsError::Form { path: path.to_owned(), what };
+    if path.extension().is_some_and(|extension| extension == "json") {
+        return serde_json::from_str(&text).map_err(|error| form(error.to_string()));
+    }
+    toml::from_str(&text).map_err(|error| form(error.to_string().trim_end().to_owned()))
 }

@@ -31,7 +31,7 @@ pub use policy::PolicySettings;
 pub use problem::{Problem, Problems};
 pub use token::{ApiKeySettings, TokenSettings};
 pub use upstream::{Carrier, HttpCarrier, ProgramCarrier, Rlimits, UpstreamSettings};
-pub use value::show as show_duration;
+pub use value::{read as read_duration, show as show_duration};
 
 pub(crate) use audit::is_node;
 
@@ -206,7 +206,11 @@ impl Settings {
     #[must_use]
     pub fn needs_restart_for(&self, newer: &Self) -> Vec<&'static str> {
         let differs = |section: &&str| self.document.get(*section) != newer.document.get(*section);
-        READ_ONCE.into_iter().filter(|section| differs(section)).collect()
+        let mut sections: Vec<_> = READ_ONCE.into_iter().filter(|s| differs(s)).collect();
+        if self.policy.tell_denied != newer.policy.tell_denied {
+            sections.push("policy.tell_denied");
+        }
+        sections
     }
 
     /// What the guard is told.

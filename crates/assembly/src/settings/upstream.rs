@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use haechi_core::UpstreamName;
+use haechi_core::{Secret, UpstreamName};
 use haechi_guard::{BreakerRule, CallLimits, CallerMode, Limits, UpstreamRules};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -35,11 +35,33 @@ pub enum Carrier {
     Program(ProgramCarrier),
 }
 
+impl Carrier {
+    /// Whether both reach the same server in the same way.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Program(one), Self::Program(other)) => one == other,
+            (Self::Http(one), Self::Http(other)) => {
+                let same =
+                    |((name, secret), (other, guess)): (&(String, Secret), &(String, Secret))| {
+                        name == other && secret.matches(guess)
+                    };
+                let credentials = one.credentials.iter().zip(&other.credentials);
+                let many = one.credentials.len() == other.credentials.len();
+                one.url == other.url && many && credentials.into_iter().all(same)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// A server that is reached over HTTP.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct HttpCarrier {
     /// Its MCP endpoint.
     pub url: url::Url,
+    /// Headers with this gateway's own credentials for the server, by lower-case name.
+    pub credentials: Vec<(String, Secret)>,
 }
 
 /// A server that is a program of this machine.
@@ -114,6 +136,9 @@ pub(crate) struct RawUpstream {
     command: Option<Vec<String>>,
     /// The MCP endpoint of a server that runs already.
     url: Option<String>,
+    /// Headers with this gateway's own credentials for the server. Values are names of secrets:
+    /// `file:…` or `env:…`.
+    headers: BTreeMap<String, String>,
     /// Variables that are set for the program. A value `file:…` or `env:…` names a secret.
     env: BTreeMap<String, String>,
     /// Names of variables that are passed on from the gateway's own environment.
@@ -266,7 +291,7 @@ impl RawUpstream {
     fn check_carrier(self, key: &str, base: &Path, problems: &mut Problems) -> Option<Carrier> {
         match (&self.command, &self.url) {
             (Some(_), None) => self.check_program(key, base, problems).map(Carrier::Program),
-            (None, Some(_)) => self.check_url(key, problems).map(Carrier::Http),
+            (None, Some(_)) => self.check_url(key, base, problems).map(Carrier::Http),
             _ => {
                 problems.add(key, "must have one of `command` and `url`");
                 None
@@ -274,7 +299,7 @@ impl RawUpstream {
         }
     }
 
-    fn check_url(self, key: &str, problems: &mut Problems) -> Option<HttpCarrier> {
+    fn check_url(self, key: &str, base: &Path, problems: &mut Problems) -> Option<HttpCarrier> {
         let of_programs = [
             ("env", !self.env.is_empty()),
             ("inherit_env", !self.inherit_env.is_empty()),
@@ -296,7 +321,8 @@ impl RawUpstream {
             }
             Ok(Some(url))
         });
-        Some(HttpCarrier { url: url? })
+        let credentials = credentials(key, self.headers, base, problems);
+        Some(HttpCarrier { url: url?, credentials })
     }
 
     fn check_program(
@@ -309,6 +335,9 @@ impl RawUpstream {
         if command.first().is_none_or(String::is_empty) {
             problems.add(format!("{key}.command"), "must name a program");
             return None;
+        }
+        if !self.headers.is_empty() {
+            problems.add(format!("{key}.headers"), "is for a `url`; this upstream is a program");
         }
         let standard = ProgramCarrier::new(command);
         let folder = problems
@@ -337,6 +366,39 @@ impl RawUpstream {
             ..standard
         })
     }
+}
+
+/// Headers that carry the gateway's own credentials; hop-by-hop and protocol headers are not among
+/// them.
+fn credentials(
+    key: &str,
+    stated: BTreeMap<String, String>,
+    base: &Path,
+    problems: &mut Problems,
+) -> Vec<(String, Secret)> {
+    const TAKEN: [&str; 7] =
+        ["host", "content-length", "content-type", "accept", "connection", "cookie", "te"];
+    let mut credentials = Vec::new();
+    for (name, value) in stated {
+        let key = format!("{key}.headers.{name}");
+        let name = name.to_ascii_lowercase();
+        let token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if name.is_empty()
+            || !name.chars().all(token)
+            || TAKEN.contains(&&*name)
+            || name.starts_with("mcp-")
+            || name.starts_with("haechi-")
+        {
+            problems.add(key, "cannot carry credentials");
+            continue;
+        }
+        match named_secret(base, &value) {
+            None => problems.add(key, "must name a secret: `file:PATH` or `env:NAME`"),
+            Some(Err(what)) => problems.add(key, what),
+            Some(Ok(secret)) => credentials.push((name, secret)),
+        }
+    }
+    credentials
 }
 
 fn environment(

@@ -35,6 +35,15 @@ pub(crate) fn duration(text: &str, least: Duration, most: Duration) -> Result<Du
     Ok(total)
 }
 
+/// Reads a duration as settings write it, of any length.
+///
+/// # Errors
+///
+/// What is wrong with it, for people.
+pub fn read(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::ZERO, Duration::MAX)
+}
+
 /// Milliseconds of one unit.
 fn unit_of(unit: &str) -> Option<u64> {
     Some(match unit {

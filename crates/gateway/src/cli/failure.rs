@@ -1,0 +1,139 @@
+//! Why a command did not do what it was asked.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use haechi_assembly::{AssemblyError, DirectoryError, PolicyTrouble, SettingsError};
+
+use super::context::Context;
+
+/// The answer is no.
+pub(super) const NO: u8 = 1;
+/// There is no answer.
+pub(super) const COULD_NOT_TELL: u8 = 2;
+
+/// Why a command did not do what it was asked: what to say, what to do next, how to end.
+#[derive(Debug)]
+pub(super) struct Failure {
+    code: u8,
+    message: String,
+    help: Option<String>,
+}
+
+impl Failure {
+    /// The answer is no.
+    pub(super) fn no(message: impl Into<String>) -> Self {
+        Self { code: NO, message: message.into(), help: None }
+    }
+
+    /// There is no answer.
+    pub(super) fn unknown(message: impl Into<String>) -> Self {
+        Self { code: COULD_NOT_TELL, message: message.into(), help: None }
+    }
+
+    /// With the next step.
+    pub(super) fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+
+    /// With the next step, when there is one.
+    pub(super) fn maybe_help(self, help: Option<impl Into<String>>) -> Self {
+        Self { help: help.map(Into::into), ..self }
+    }
+
+    /// There is no answer, because of `error` and what caused it.
+    pub(super) fn of(error: &(dyn Error + '_)) -> Self {
+        Self::unknown(chain(error))
+    }
+
+    /// Says it on standard error.
+    pub(super) fn report(&self, context: &Context) -> ExitCode {
+        let word = context.say("error", "오류");
+        let help = self.help.as_ref().map(|help| {
+            let word = context.say("next", "다음 단계");
+            format!("{word}: {help}\n")
+        });
+        let text = format!("{word}: {}\n{}", self.message, help.unwrap_or_default());
+        let _unheard = std::io::stderr().write_all(text.as_bytes());
+        ExitCode::from(self.code)
+    }
+}
+
+/// An error and its causes in one line.
+pub(super) fn chain(error: &(dyn Error + '_)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _infallible = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// A reader that has gone is no failure of ours: `haechi audit query | head`.
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::unknown(format!("the output cannot be written: {error}"))
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::unknown(format!("the output cannot be written: {error}"))
+    }
+}
+
+impl From<AssemblyError> for Failure {
+    fn from(error: AssemblyError) -> Self {
+        Self::of(&error).maybe_help(error.help())
+    }
+}
+
+impl From<DirectoryError> for Failure {
+    fn from(error: DirectoryError) -> Self {
+        Self::of(&error).help(error.help())
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        match &error {
+            SettingsError::File { .. } => Self::of(&error)
+                .help("name another file with `--config`, or make one with `haechi init`"),
+            _ => Self::of(&error).help("`haechi config schema` describes every setting"),
+        }
+    }
+}
+
+impl From<PolicyTrouble> for Failure {
+    fn from(error: PolicyTrouble) -> Self {
+        Self::of(&error).help("`haechi check` shows every problem at once")
+    }
+}
+
+impl From<haechi_identity::AdministrationError> for Failure {
+    fn from(error: haechi_identity::AdministrationError) -> Self {
+        use haechi_identity::AdministrationError as E;
+        let help = error.help();
+        let failure = Self::of(&error).maybe_help(help);
+        match error {
+            E::Busy | E::Failed | E::Entropy(_) | E::Store(_) | E::Unnamed(_) => failure,
+            _ => Self { code: NO, ..failure },
+        }
+    }
+}
+
+impl From<haechi_assembly::Failure> for Failure {
+    fn from(error: haechi_assembly::Failure) -> Self {
+        use haechi_assembly::{ControlError, Failure as E};
+        let help = error.help();
+        match error {
+            E::Identity(error) => error.into(),
+            E::LivesTooLong(_) => Self::no(error.to_string()).maybe_help(help),
+            E::Control(ControlError::Refused { message, .. }) => Self::no(message).maybe_help(help),
+            error => Self::of(&error).maybe_help(help),
+        }
+    }
+}

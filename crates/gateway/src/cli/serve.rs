@@ -1,0 +1,309 @@
+//! `haechi serve`: guard the servers of the settings over HTTP.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use haechi_assembly::{Act, Administrator, Assembly, Control, Log, Settings, Watch};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::level_filters::LevelFilter;
+
+use super::carriers::Carriers;
+use super::context::Context;
+use super::failure::{Failure, chain};
+use crate::gateway::{Gateway, HttpConfig, HttpLimits, Parts};
+use crate::language::Language;
+use crate::observability::{LogConfig, LogFormat, Logging, metrics};
+use crate::server::Tls;
+
+/// How often the files of the settings are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often revocations of what has expired are forgotten.
+const FORGET_INTERVAL: Duration = Duration::from_secs(3600);
+/// How long the last traces may take to be sent.
+const LAST_TRACES: Duration = Duration::from_secs(3);
+
+/// Guard the servers of the settings over HTTP
+#[derive(Debug, Args)]
+#[command(after_long_help = "Example:\n  $ haechi serve --config haechi.toml\n\n\
+    Settings and policies are read again on SIGHUP and when their files change; a version with a \
+    mistake in it leaves the old one in force.")]
+pub(super) struct Serve {}
+
+impl Serve {
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        let settings = context.required_settings()?;
+        let directory = context.directory(&settings)?;
+        let listener = listen(settings.listen.address).await?;
+        let assembly = Assembly::open(&settings, directory, &Log::Gateway).await?;
+        serve(Serving { settings, assembly, listener, language: context.language }).await
+    }
+}
+
+/// Binds `address`.
+pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::unknown(format!("`{address}` cannot be listened on: {error}"))
+            .help("choose another address with `listen.address`")
+    })
+}
+
+/// A gateway that is ready to serve.
+pub(super) struct Serving {
+    pub(super) settings: Settings,
+    pub(super) assembly: Assembly,
+    pub(super) listener: TcpListener,
+    pub(super) language: Language,
+}
+
+/// Serves until SIGINT or SIGTERM, then ends in order: connections, children, the log.
+pub(super) async fn serve(serving: Serving) -> Result<ExitCode, Failure> {
+    let Serving { settings, assembly, listener, language } = serving;
+    let logging = start_logging(&settings, &assembly)?;
+    let mut carriers = Carriers::default();
+    carriers.replace(&settings, &assembly.rooms, false)?;
+    let http = http_config(&settings, &listener, language)?;
+    let tls = load_tls(&settings)?;
+    let gateway = Arc::new(Gateway::new(Parts {
+        guard: Arc::clone(&assembly.guard),
+        identity: Arc::clone(&assembly.rooms.identity),
+        routes: carriers.routes(settings.listen.anonymous),
+        ready: readiness(&assembly),
+        metrics: start_metrics(&settings)?,
+        http,
+    }));
+    let administrator =
+        Administrator::new(assembly.rooms.clone(), assembly.audit.clone(), &settings);
+    let new_keys = Arc::new(Notify::new());
+    let control = Control::listen(&assembly.rooms.directory)
+        .map_err(|error| Failure::of(&error))?
+        .serve(administrator.clone(), hears_of_keys(Arc::clone(&new_keys)));
+    let control = tokio::spawn(control);
+    announce(&gateway, &assembly);
+    let stop = stop_signals()?;
+    let mut keeper = Keeper { settings, assembly, carriers, administrator, gateway, new_keys };
+    let gateway = Arc::clone(&keeper.gateway);
+    let serving = gateway.serve(listener, tls, stop.clone());
+    let served = tokio::select! {
+        served = serving => served,
+        () = keeper.keep() => Ok(()),
+    };
+    control.abort();
+    keeper.close().await;
+    logging.finish(LAST_TRACES);
+    served.map_err(|error| Failure::of(&error))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn start_logging(settings: &Settings, assembly: &Assembly) -> Result<Logging, Failure> {
+    let config = LogConfig {
+        format: if settings.log.json { LogFormat::Json } else { LogFormat::Text },
+        level: settings.log.level.parse().unwrap_or(LevelFilter::INFO),
+        otlp_endpoint: settings.telemetry.as_ref().map(|url| url.as_str().to_owned()),
+    };
+    Logging::start(&config, assembly.rooms.outbound.upstream_client())
+        .map_err(|error| Failure::of(&error))
+}
+
+fn start_metrics(
+    settings: &Settings,
+) -> Result<Option<metrics_exporter_prometheus::PrometheusHandle>, Failure> {
+    let started = settings.metrics.enabled.then(metrics::start).transpose();
+    started.map_err(|error| Failure::of(&error))
+}
+
+fn load_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, Failure> {
+    let Some(files) = &settings.listen.tls else { return Ok(None) };
+    let loaded = Tls::load(&files.certificate, &files.key);
+    loaded
+        .map(|tls| Some(Arc::new(tls)))
+        .map_err(|error| Failure::of(&error).help("look at `listen.tls` in the settings"))
+}
+
+/// What HTTP may do, by the settings and the address that is really listened on.
+pub(super) fn http_config(
+    settings: &Settings,
+    listener: &TcpListener,
+    language: Language,
+) -> Result<HttpConfig, Failure> {
+    let listen = &settings.listen;
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::unknown(format!("the listener has no address: {error}")))?;
+    let limits = &listen.limits;
+    Ok(HttpConfig {
+        tls: listen.tls.is_some(),
+        public_url: listen.public_url.clone(),
+        allowed_hosts: listen.allowed_hosts.clone(),
+        allowed_origins: listen.allowed_origins.clone(),
+        limits: HttpLimits {
+            header_bytes: limits.header_bytes,
+            headers: limits.headers,
+            body_bytes: limits.body_bytes,
+            header_timeout: limits.header_timeout,
+            body_timeout: limits.body_timeout,
+            connections: limits.connections,
+            streams: limits.streams,
+            grace: limits.grace,
+        },
+        tell_denied: settings.policy.tell_denied,
+        open_metrics: settings.metrics.open,
+        authorization_servers: settings.issuers.iter().map(|one| one.issuer.clone()).collect(),
+        language,
+        ..HttpConfig::new(address)
+    })
+}
+
+fn readiness(assembly: &Assembly) -> crate::gateway::Readiness {
+    let rooms = assembly.rooms.clone();
+    Arc::new(move || {
+        let rooms = rooms.clone();
+        Box::pin(async move { rooms.check_store().await.map_err(|_| "store") })
+    })
+}
+
+fn hears_of_keys(new_keys: Arc<Notify>) -> impl Fn(&Act) + Send + Sync + 'static {
+    move |act| {
+        if matches!(act, Act::RotateKey | Act::RetireKey { .. }) {
+            new_keys.notify_one();
+        }
+    }
+}
+
+fn announce(gateway: &Gateway, assembly: &Assembly) {
+    let bases = gateway.http.bases();
+    let base = bases.first().map_or("", String::as_str);
+    let directory = assembly.rooms.directory.path().display();
+    tracing::info!(address = base, %directory, "haechi is on guard");
+    for resource in gateway.routes().resources() {
+        tracing::info!(%resource, "guarding");
+    }
+    let recovery = &assembly.recovery;
+    tracing::debug!(?recovery, "the audit log is open");
+    for warning in &assembly.warnings {
+        tracing::warn!(%warning, "a rule may not do what it seems to");
+    }
+}
+
+/// A token that is cancelled by SIGINT and SIGTERM.
+pub(super) fn stop_signals() -> Result<CancellationToken, Failure> {
+    let unusable = |error| Failure::unknown(format!("signals cannot be received: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(unusable)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(unusable)?;
+    let stop = CancellationToken::new();
+    let cancelled = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        cancelled.cancel();
+    });
+    Ok(stop)
+}
+
+/// Keeps a running gateway in step with its settings.
+struct Keeper {
+    settings: Settings,
+    assembly: Assembly,
+    carriers: Carriers,
+    administrator: Administrator,
+    gateway: Arc<Gateway>,
+    new_keys: Arc<Notify>,
+}
+
+impl Keeper {
+    /// Never ends by itself.
+    async fn keep(&mut self) {
+        let mut watch = Watch::new(self.settings.files());
+        let mut looks = tokio::time::interval(LOOK_INTERVAL);
+        let mut forgetting = tokio::time::interval(FORGET_INTERVAL);
+        let mut hangup = signal(SignalKind::hangup()).ok();
+        loop {
+            tokio::select! {
+                _ = looks.tick() => if watch.changed() {
+                    self.reload().await;
+                    watch = Watch::new(self.settings.files());
+                },
+                _ = heard(&mut hangup) => {
+                    self.reload().await;
+                    watch = Watch::new(self.settings.files());
+                },
+                () = self.new_keys.notified() => self.give_new_keys(),
+                _ = forgetting.tick() => {
+                    if let Err(error) = self.assembly.rooms.identity.forget_expired().await {
+                        tracing::warn!(error = chain(&error), "old revocations were not forgotten");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads settings and policies again. Whatever is wrong leaves the old ones in force.
+    async fn reload(&mut self) {
+        let Some(file) = self.settings.file.clone() else { return };
+        let detail = match self.take(&file) {
+            Ok(mut restart) => {
+                for section in &restart {
+                    tracing::warn!(section, "takes effect at the next start");
+                }
+                tracing::info!("the settings were read again and are in force");
+                restart.insert(0, "done");
+                restart
+            }
+            Err(why) => {
+                tracing::error!(%why, "the settings were read again; the old ones stay in force");
+                vec!["not-done"]
+            }
+        };
+        let detail = detail.into_iter().map(str::to_owned).collect();
+        let recorded = self.administrator.record("settings.reload", "settings", detail).await;
+        if let Err(error) = recorded {
+            tracing::error!(error = chain(&error), "reading the settings again was not recorded");
+        }
+    }
+
+    /// Puts a new version in force; names what of it needs another start.
+    fn take(&mut self, file: &std::path::Path) -> Result<Vec<&'static str>, String> {
+        let newer = Settings::load(file).map_err(|error| chain(&error))?;
+        let warnings = self.assembly.reload(&newer).map_err(|error| chain(&error))?;
+        for warning in warnings {
+            tracing::warn!(%warning, "a rule may not do what it seems to");
+        }
+        let made = self.carriers.replace(&newer, &self.assembly.rooms, false);
+        made.map_err(|failure| format!("{failure:?}"))?;
+        self.gateway.replace_routes(self.carriers.routes(self.settings.listen.anonymous));
+        let restart = self.settings.needs_restart_for(&newer);
+        self.settings = newer;
+        Ok(restart)
+    }
+
+    /// Programs that verify our signature learn the keys at their start.
+    fn give_new_keys(&mut self) {
+        match self.carriers.replace(&self.settings, &self.assembly.rooms, true) {
+            Ok(()) => {
+                let routes = self.carriers.routes(self.settings.listen.anonymous);
+                self.gateway.replace_routes(routes);
+            }
+            Err(failure) => tracing::error!(?failure, "programs did not get the new keys"),
+        }
+    }
+
+    /// Stops the children and closes the log.
+    async fn close(self) {
+        self.carriers.stop().await;
+        self.assembly.audit.close().await;
+    }
+}
+
+async fn heard(signal: &mut Option<tokio::signal::unix::Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
