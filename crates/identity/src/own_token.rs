@@ -1,6 +1,7 @@
 //! Tokens of this gateway: issued here, verified here.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use haechi_core::{Means, Sid, StoredUser, Timestamp};
@@ -86,10 +87,22 @@ impl OwnToken {
             authenticated_at: authenticated_at(&claims.all, latest)?,
             credential_id: claims.token_id,
             expires_at: Some(claims.expires_at),
-            claims: claims.all,
+            claims: with_stored(&claims.all, &user),
             ..of_user(issuer, user, sid, Means::OwnToken)
         })
     }
+}
+
+/// The claims, with what the store says today of roles and names: a policy that reads claims must
+/// not find a role there that was taken away since the token was issued.
+fn with_stored(claims: &Value, user: &StoredUser) -> Arc<Value> {
+    let mut claims = claims.clone();
+    if let Some(members) = claims.as_object_mut() {
+        members.insert("roles".to_owned(), json!(user.roles));
+        members.insert("preferred_username".to_owned(), json!(user.username));
+        members.insert("name".to_owned(), json!(user.display_name));
+    }
+    Arc::new(claims)
 }
 
 /// A caller who is an own user.

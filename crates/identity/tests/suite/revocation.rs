@@ -58,6 +58,7 @@ async fn new_roles_count_on_the_next_request() {
     world.identity.set_roles("jane", words(&["admin"])).await.unwrap();
     let after = world.bearer(&token).await.unwrap();
     assert_eq!(*after.roles, words(&["admin"]));
+    assert_eq!(after.claims["roles"], json!(["admin"]), "nor do old ones stand in the claims");
     assert_ne!(before.digest, after.digest);
 }
 
