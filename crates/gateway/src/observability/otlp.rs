@@ -77,7 +77,9 @@ impl HttpClient for Carrier {
             let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await?.to_bytes();
             Ok::<_, HttpError>(Response::from_parts(head, body))
         };
-        self.runtime.spawn(tokio::time::timeout(EXPORT_TIMEOUT, sent)).await??
+        // The timer, too, can only be made inside the runtime.
+        let within_limit = async { tokio::time::timeout(EXPORT_TIMEOUT, sent).await };
+        self.runtime.spawn(within_limit).await??
     }
 }
 

@@ -2,3 +2,9 @@
 
 #[cfg(test)]
 mod child_exec;
+#[cfg(test)]
+mod mcp_server;
+#[cfg(test)]
+mod raw_http;
+#[cfg(test)]
+mod serve;

@@ -1,5 +1,7 @@
 //! What a POST must declare, and its body within bounds.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use haechi_core::json::{Checked, Limits};
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -10,6 +12,9 @@ use super::RequestBody;
 use crate::gateway::HttpLimits;
 use crate::problem::TransportError;
 
+/// How much of a body that is too large is read and thrown away, in limits, and for how long.
+const THROWN_AWAY: usize = 32;
+const PATIENCE: Duration = Duration::from_secs(2);
 /// The longest `Accept` that is looked at, in bytes.
 const MAX_ACCEPT_BYTES: usize = 2048;
 
@@ -92,24 +97,45 @@ pub(super) fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Optio
 
 /// Reads a body within the limits of size and time.
 ///
+/// Of a body that is too large a little more is thrown away: a client that is still writing would
+/// otherwise lose its connection before it reads why.
+///
 /// # Errors
 ///
 /// [`TransportError::TooLarge`] from its declared length where it declares one,
 /// [`TransportError::SlowBody`], [`TransportError::BrokenBody`].
 pub(super) async fn read(
-    body: impl RequestBody,
+    mut body: impl RequestBody,
     limits: &HttpLimits,
 ) -> Result<Bytes, TransportError> {
     let limit = limits.body_bytes;
-    if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
-        return Err(TransportError::TooLarge { limit });
+    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let whole = if declared > limit {
+        Err(TransportError::TooLarge { limit })
+    } else {
+        let whole = tokio::time::timeout(limits.body_timeout, collect(&mut body, limit)).await;
+        whole.map_err(|_| TransportError::SlowBody)?
+    };
+    let thrown_away = limit.saturating_mul(THROWN_AWAY);
+    if matches!(whole, Err(TransportError::TooLarge { .. })) && declared <= thrown_away {
+        // Whatever comes of it, the answer is the same.
+        let _ = tokio::time::timeout(PATIENCE, throw_away(&mut body, thrown_away)).await;
     }
-    let whole = tokio::time::timeout(limits.body_timeout, collect(body, limit)).await;
-    whole.map_err(|_| TransportError::SlowBody)?
+    whole
+}
+
+async fn throw_away(body: &mut impl RequestBody, limit: usize) {
+    let mut read = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        read += frame.data_ref().map_or(0, Bytes::len);
+        if read > limit {
+            return;
+        }
+    }
 }
 
 /// Puts the pieces together; a body that comes in one piece, as most do, is not copied.
-async fn collect(mut body: impl RequestBody, limit: usize) -> Result<Bytes, TransportError> {
+async fn collect(body: &mut impl RequestBody, limit: usize) -> Result<Bytes, TransportError> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -215,7 +241,7 @@ mod tests {
         let endless = http_body_util::StreamBody::new(futures::stream::pending::<
             Result<http_body::Frame<Bytes>, std::convert::Infallible>,
         >());
-        let body_timeout = std::time::Duration::from_millis(20);
+        let body_timeout = Duration::from_millis(20);
         let limits = HttpLimits { body_timeout, ..HttpLimits::default() };
         assert!(matches!(read(endless, &limits).await, Err(TransportError::SlowBody)));
     }

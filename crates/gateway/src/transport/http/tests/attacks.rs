@@ -74,6 +74,10 @@ async fn a_body_over_the_limit_is_refused_and_the_connection_ends() {
     }
     assert_eq!(chunked.answer().await.unwrap().status, 413);
     assert!(chunked.is_closed().await);
+
+    let mut whole = Connection::open(hall.address).await;
+    whole.send(&request(&post_head(&token, ""), &"a".repeat(30_000))).await;
+    assert_eq!(whole.answer().await.unwrap().status, 413, "it was sent whole, and is answered");
 }
 
 #[tokio::test]
