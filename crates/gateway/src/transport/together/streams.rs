@@ -1,6 +1,7 @@
 //! Streams of several upstreams as one, under the names of all together.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -102,9 +103,14 @@ impl Carrier {
     /// Carries until the upstream ends or the client has gone.
     pub(super) async fn carry(
         self,
-        mut items: mpsc::Receiver<AnswerItem>,
+        items: mpsc::Receiver<AnswerItem>,
         sender: mpsc::Sender<AnswerItem>,
     ) {
+        self.pump(items, sender).await;
+        drop(self.held);
+    }
+
+    async fn pump(&self, mut items: mpsc::Receiver<AnswerItem>, sender: mpsc::Sender<AnswerItem>) {
         loop {
             let item = tokio::select! {
                 biased;
@@ -172,33 +178,61 @@ pub(super) async fn with_asides(
     id: RequestId,
 ) -> Result<Answer, Refusal> {
     let mut work = Box::pin(work);
-    let first = tokio::select! {
+    let (first, done) = tokio::select! {
         biased;
-        Some(first) = aside.recv() => first,
-        done = &mut work => return done,
+        Some(first) = aside.recv() => (first, None),
+        // What is done may have said something just before.
+        done = &mut work => match aside.try_recv() {
+            Ok(first) => (first, Some(done)),
+            Err(_) => return done,
+        },
     };
     let (sender, receiver) = mpsc::channel(WAITING);
     tokio::spawn(async move {
-        let mut next = Some(first);
-        loop {
-            if let Some(item) = next.take()
-                && sender.send(item).await.is_err()
-            {
-                return;
-            }
-            tokio::select! {
-                biased;
-                () = sender.closed() => return,
-                Some(item) = aside.recv() => next = Some(item),
-                done = &mut work => {
-                    let _ = sender.send(last(done, id)).await;
-                    return;
-                }
-            }
-        }
+        let rest = Rest { work, aside, done };
+        rest.tell(first, id, &sender).await;
     });
     let body = AnswerBody::Stream(receiver);
     Ok(Answer { status: 200, headers: Vec::new(), body })
+}
+
+/// Work that has said something aside, and its answer once it is done.
+struct Rest<W> {
+    work: Pin<Box<W>>,
+    aside: mpsc::Receiver<AnswerItem>,
+    done: Option<Result<Answer, Refusal>>,
+}
+
+impl<W: Future<Output = Result<Answer, Refusal>>> Rest<W> {
+    /// Tells all that is said aside, the answer last.
+    async fn tell(mut self, first: AnswerItem, id: RequestId, sender: &mpsc::Sender<AnswerItem>) {
+        let mut next = Some(first);
+        while let Some(item) = next {
+            if sender.send(item).await.is_err() {
+                return;
+            }
+            next = tokio::select! {
+                biased;
+                () = sender.closed() => return,
+                item = self.next() => item,
+            };
+        }
+        if let Some(done) = self.done {
+            let _ = sender.send(last(done, id)).await;
+        }
+    }
+
+    /// What is said aside next; `None` once the work is done and nothing of it is left.
+    async fn next(&mut self) -> Option<AnswerItem> {
+        if self.done.is_none() {
+            tokio::select! {
+                biased;
+                Some(item) = self.aside.recv() => return Some(item),
+                done = &mut self.work => self.done = Some(done),
+            }
+        }
+        self.aside.try_recv().ok()
+    }
 }
 
 /// The end of a stream.
