@@ -100,7 +100,9 @@ fn with_stored(claims: &Value, user: &StoredUser) -> Arc<Value> {
     if let Some(members) = claims.as_object_mut() {
         members.insert("roles".to_owned(), json!(user.roles));
         members.insert("preferred_username".to_owned(), json!(user.username));
-        members.insert("name".to_owned(), json!(user.display_name));
+        members.remove("name");
+        let name = user.display_name.as_ref();
+        members.extend(name.map(|name| ("name".to_owned(), json!(name))));
     }
     Arc::new(claims)
 }
