@@ -6,8 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use haechi_audit::{AuditConfig, AuditLog, Durability, SubjectSealer};
 use haechi_core::{
-    Credentials, Entropy, Fetch, FetchError, Fetched, ManualClock, Secret, SeededEntropy,
-    Timestamp, UpstreamName,
+    Credentials, Entropy, Fetch, FetchError, Fetched, ManualClock, Secret, SeededEntropy, Timestamp,
 };
 use haechi_guard::{Guard, GuardConfig, Rooms};
 use haechi_identity::{Audience, Identity, IdentityConfig, Stores, Surroundings};

@@ -29,6 +29,7 @@ struct Reading {
     /// The answer that ends the stream; `None` where there is none, or it has come.
     awaited: Option<RequestId>,
     answered: bool,
+    ended: bool,
     /// Whether a stream may end without its answer: the reader then resumes it (2025-11-25).
     may_resume: bool,
     silence: Option<Duration>,
@@ -50,6 +51,7 @@ pub(super) fn stream(shared: &Shared, body: Body, expected: Expected) -> Incomin
         limits: Limits { max_bytes: config.max_message_bytes, ..Limits::RESULT },
         awaited,
         answered: false,
+        ended: false,
         may_resume: era == Era::Legacy,
         silence: (!may_wait).then_some(config.silence_timeout),
         bytes_left: config.max_stream_bytes,
@@ -79,16 +81,24 @@ impl Reading {
 
     /// Reads what comes next; `false` when the stream has ended in good order.
     async fn read(&mut self) -> Result<bool, UpstreamFailure> {
-        let frame = match self.frame().await? {
-            Some(frame) => frame,
-            None if self.answered || self.awaited.is_none() || self.may_resume => return Ok(false),
-            None => return Err(UpstreamFailure::Ended(self.upstream.clone())),
-        };
-        self.bytes_left = self
-            .bytes_left
-            .checked_sub(frame.len() as u64)
-            .ok_or_else(|| self.nonsense("a stream over the size limit"))?;
-        self.decoder.push(&frame);
+        if self.ended {
+            let in_order = self.answered || self.awaited.is_none() || self.may_resume;
+            let failure = || UpstreamFailure::Ended(self.upstream.clone());
+            return if in_order { Ok(false) } else { Err(failure()) };
+        }
+        match self.frame().await? {
+            Some(frame) => {
+                let left = self.bytes_left.checked_sub(frame.len() as u64);
+                let over = || self.nonsense("a stream over the size limit");
+                self.bytes_left = left.ok_or_else(over)?;
+                self.decoder.push(&frame);
+            }
+            None => {
+                // A last line end may still finish an event.
+                self.ended = true;
+                self.decoder.end();
+            }
+        }
         while let Some(event) = self
             .decoder
             .next_event()
