@@ -111,7 +111,8 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let context = Context::new(cli.common);
-    let mut out = std::io::stdout().lock();
+    // Never locked for long: `run` and `sample-server` write to it from other threads.
+    let mut out = std::io::BufWriter::new(std::io::stdout());
     let done = cli.command.run(&context, &mut out);
     let done = done.and_then(|code| Ok(out.flush().map(|()| code)?));
     done.unwrap_or_else(|failure| failure.report(&context))
