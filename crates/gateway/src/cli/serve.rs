@@ -1,5 +1,6 @@
 //! `haechi serve`: guard the servers of the settings over HTTP.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use haechi_assembly::{Act, Administrator, Assembly, Control, Log, Settings, Watch};
+use haechi_policy::PolicyWarning;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -86,7 +88,10 @@ pub(super) async fn serve(serving: Serving) -> Result<ExitCode, Failure> {
     let control = tokio::spawn(control);
     announce(&gateway, &assembly);
     let stop = stop_signals()?;
-    let mut keeper = Keeper { settings, assembly, carriers, administrator, gateway, new_keys };
+    let mut warned = Warned::default();
+    warned.warn_of(&assembly.warnings);
+    let mut keeper =
+        Keeper { settings, assembly, carriers, administrator, gateway, new_keys, warned };
     let gateway = Arc::clone(&keeper.gateway);
     let serving = gateway.serve(listener, tls, stop.clone());
     let served = tokio::select! {
@@ -185,8 +190,19 @@ fn announce(gateway: &Gateway, assembly: &Assembly) {
     }
     let recovery = &assembly.recovery;
     tracing::debug!(?recovery, "the audit log is open");
-    for warning in &assembly.warnings {
-        tracing::warn!(%warning, "a rule may not do what it seems to");
+}
+
+/// Warnings of policies that were logged: each once, however often the policy is compiled again.
+#[derive(Debug, Default)]
+struct Warned(HashSet<String>);
+
+impl Warned {
+    fn warn_of(&mut self, warnings: &[PolicyWarning]) {
+        for warning in warnings {
+            if self.0.insert(warning.to_string()) {
+                tracing::warn!(%warning, "a rule may not do what it seems to");
+            }
+        }
     }
 }
 
@@ -215,6 +231,7 @@ struct Keeper {
     administrator: Administrator,
     gateway: Arc<Gateway>,
     new_keys: Arc<Notify>,
+    warned: Warned,
 }
 
 impl Keeper {
@@ -224,11 +241,15 @@ impl Keeper {
         let mut looks = tokio::time::interval(LOOK_INTERVAL);
         let mut forgetting = tokio::time::interval(FORGET_INTERVAL);
         let mut hangup = signal(SignalKind::hangup()).ok();
+        let mut learned = 0;
         loop {
             tokio::select! {
-                _ = looks.tick() => if watch.changed() {
-                    self.reload().await;
-                    watch = Watch::new(self.settings.files());
+                _ = looks.tick() => {
+                    if watch.changed() {
+                        self.reload().await;
+                        watch = Watch::new(self.settings.files());
+                    }
+                    self.recompile(&mut learned);
                 },
                 _ = heard(&mut hangup) => {
                     self.reload().await;
@@ -268,13 +289,26 @@ impl Keeper {
         }
     }
 
+    /// Compiles the policy again when lists have shown tools it did not know: it then judges by the
+    /// rules that can concern a tool, and says which rules fit none.
+    fn recompile(&mut self, learned: &mut u64) {
+        let version = self.assembly.guard.catalog().version();
+        if std::mem::replace(learned, version) == version {
+            return;
+        }
+        match self.assembly.reload(&self.settings) {
+            Ok(warnings) => self.warned.warn_of(&warnings),
+            Err(error) => {
+                tracing::error!(error = chain(&error), "the policy was not compiled again");
+            }
+        }
+    }
+
     /// Puts a new version in force; names what of it needs another start.
     fn take(&mut self, file: &std::path::Path) -> Result<Vec<&'static str>, String> {
         let newer = Settings::load(file).map_err(|error| chain(&error))?;
         let warnings = self.assembly.reload(&newer).map_err(|error| chain(&error))?;
-        for warning in warnings {
-            tracing::warn!(%warning, "a rule may not do what it seems to");
-        }
+        self.warned.warn_of(&warnings);
         let made = self.carriers.replace(&newer, &self.assembly.rooms, false);
         made.map_err(|failure| format!("{failure:?}"))?;
         self.gateway.replace_routes(self.carriers.routes(self.settings.listen.anonymous));
