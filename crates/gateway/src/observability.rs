@@ -6,4 +6,4 @@ pub(crate) mod metrics;
 mod otlp;
 pub(crate) mod traces;
 
-pub(crate) use logs::{LogConfig, LogFormat, Logging, LoggingError};
+pub(crate) use logs::{LogConfig, LogFormat, Logging};

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use tls::{Tls, TlsError};
+pub(crate) use tls::Tls;
 
 use crate::gateway::Gateway;
 use crate::observability::metrics;

@@ -154,7 +154,6 @@ pub(crate) fn transport_errors() -> Vec<TransportError> {
         TransportError::SessionMissing,
         TransportError::Batch,
         TransportError::SignInForm,
-        TransportError::Busy,
     ]
 }
 

@@ -61,7 +61,6 @@ const fn fixed(error: &TransportError) -> &'static str {
         TransportError::SignInForm => {
             "로그인에는 문자열 `username`, `password`와 선택적인 `resource`가 필요합니다"
         }
-        TransportError::Busy => "지금은 요청을 더 받을 수 없습니다. 나중에 다시 시도하세요",
         TransportError::TooLarge { .. }
         | TransportError::NotJson(_)
         | TransportError::NotAMessage { .. }

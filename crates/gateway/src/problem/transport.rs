@@ -94,9 +94,6 @@ pub(crate) enum TransportError {
     /// The body of a sign-in is not what it takes.
     #[error("a sign-in takes `username`, `password` and perhaps `resource`, all of them strings")]
     SignInForm,
-    /// No more requests now.
-    #[error("no more requests can be taken now; try again later")]
-    Busy,
 }
 
 impl TransportError {
@@ -110,7 +107,6 @@ impl TransportError {
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::BrokenBody
             | Self::NotJson(_)
             | Self::NotAMessage { .. }
@@ -149,7 +145,6 @@ impl TransportError {
             Self::SessionMissing => "no-session",
             Self::Batch => "bad-batch",
             Self::SignInForm => "bad-sign-in",
-            Self::Busy => "busy",
         }
     }
 

@@ -25,8 +25,6 @@ type Body = BoxBody<Bytes, Infallible>;
 /// What reached the server.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
-    /// The HTTP method.
-    pub(crate) http: Method,
     /// The headers.
     pub(crate) headers: HeaderMap,
     /// The body, exactly.
@@ -90,7 +88,7 @@ impl McpServer {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
         let body = String::from_utf8_lossy(&body).into_owned();
-        let seen = Seen { http: head.method.clone(), headers: head.headers.clone(), body };
+        let seen = Seen { headers: head.headers.clone(), body };
         self.seen.lock().unwrap().push(seen.clone());
         let session = head.headers.get("mcp-session-id").and_then(|id| id.to_str().ok());
         match head.method {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::mcp_server::McpServer;
-use crate::raw_http::{Answer, once};
+use crate::raw_http::{Answer, Connection, once, request};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -175,4 +175,27 @@ async fn a_user_who_is_disabled_from_the_command_line_is_refused_on_the_next_req
     assert!(disabled.status.success(), "{}", String::from_utf8_lossy(&disabled.stderr));
     let refused = gateway.post(&token, "", &call("echo")).await;
     assert_eq!(refused.status, 401, "{}", refused.body);
+}
+
+#[tokio::test]
+async fn streams_end_and_half_closed_sockets_too_when_the_program_is_told_to_stop() {
+    let mut gateway = Gateway::start().await;
+    let token = gateway.token().await;
+    let session = gateway.session(&token).await;
+    let head = format!(
+        "GET /crm/mcp HTTP/1.1\nAuthorization: Bearer {token}\nAccept: text/event-stream\nMcp-Session-Id: {session}"
+    );
+    let mut stream = Connection::open(gateway.address).await;
+    stream.send(&request(&head, "")).await;
+    assert_eq!(stream.head().await.map(|head| head.status), Some(200));
+    stream.until("g-2").await;
+
+    let mut half = Connection::open(gateway.address).await;
+    half.send(b"GET /healthz HTTP/1.1\r\n").await;
+    half.half_close().await;
+    assert!(half.answer().await.is_none_or(|answer| answer.status == 400));
+    assert!(half.is_closed().await);
+
+    assert_eq!(gateway.end(Signal::TERM), Some(0), "{}", gateway.log());
+    assert_eq!(stream.chunk().await, None);
 }

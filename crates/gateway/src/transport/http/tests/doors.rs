@@ -175,9 +175,7 @@ async fn the_small_routes_answer() {
     let keys = get("/.well-known/jwks.json").await.json();
     assert_eq!(keys["keys"][0]["kty"], "EC", "{keys}");
     assert!(keys["keys"][0].get("d").is_none(), "a private part is shown");
-    for nowhere in
-        ["/", "/crm", "/crm/mcp/", "/a/b/mcp", "//mcp", "/unknown/mcp", "/metrics"]
-    {
+    for nowhere in ["/", "/crm", "/crm/mcp/", "/a/b/mcp", "//mcp", "/unknown/mcp", "/metrics"] {
         let answer = get(nowhere).await;
         assert_eq!(answer.status, 404, "{nowhere}");
         assert!(answer.json()["error"].is_object(), "{nowhere}");

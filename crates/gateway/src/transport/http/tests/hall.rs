@@ -40,7 +40,6 @@ impl Fetch for NoFetch {
 /// Everything, running.
 pub(super) struct Hall {
     pub(super) address: SocketAddr,
-    pub(super) gateway: Arc<Gateway>,
     pub(super) server: Arc<McpServer>,
     pub(super) identity: Arc<Identity>,
     pub(super) stop: CancellationToken,
@@ -83,12 +82,12 @@ impl Hall {
             metrics: None,
         }));
         let stop = CancellationToken::new();
-        let serving = Arc::clone(&gateway).serve(listener, tls, stop.clone());
+        let serving = gateway.serve(listener, tls, stop.clone());
         let running = tokio::spawn(async move { serving.await.unwrap() });
         for (username, role) in [("ann", "user"), ("ben", "user"), ("eve", "guest")] {
             add(&identity, username, role).await;
         }
-        Self { address, gateway, server, identity, stop, running, _folder: folder }
+        Self { address, server, identity, stop, running, _folder: folder }
     }
 
     /// A token of this person for the route of `crm`.
