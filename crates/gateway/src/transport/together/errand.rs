@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use haechi_core::json::{Checked, Limits};
 use haechi_core::rpc::{Envelope, RequestId, error_message, method, result_message};
-use haechi_core::{Era, Principal, UpstreamName};
+use haechi_core::{Action, Era, Principal, Resource, UpstreamName};
 use haechi_guard::{
     Answer, AnswerBody, AnswerItem, Call, Passage, Refusal, Upstream, UpstreamFailure,
 };
@@ -20,8 +20,8 @@ use crate::observability::metrics;
 use crate::transport::headers::{NAME, name_value};
 
 /// How long one upstream may take for its part of what all are asked: nobody waits for the slowest
-/// as long as for a call of its own.
-const PART_LIMIT: Duration = Duration::from_secs(20);
+/// as long as for a call of its own, but a program may have to start first.
+const PART_LIMIT: Duration = Duration::from_secs(30);
 
 /// One message of a client, and everyone it may concern.
 #[derive(Clone, Debug)]
@@ -61,6 +61,20 @@ impl Errand {
 
     pub(super) fn target(&self, upstream: &str) -> Option<&Target> {
         self.targets.iter().find(|target| target.name().as_str() == upstream)
+    }
+
+    /// Leaves out upstreams where no rule lets this person do `action`: nobody asked for theirs in
+    /// particular. Where no upstream would be left, all stay, and the refusal is theirs.
+    pub(super) fn foresee(&mut self, action: Action) {
+        let may = |target: &Target| {
+            let resource = Resource { upstream: target.name().clone(), name: "".into() };
+            self.together.guard.foresees(&self.principal, action, &resource)
+        };
+        let targets: Vec<Target> =
+            self.targets.iter().filter(|target| may(target)).cloned().collect();
+        if !targets.is_empty() {
+            self.targets = targets;
+        }
     }
 
     pub(super) fn outward<'n>(&'n self, upstream: &'n UpstreamName) -> Outward<'n> {

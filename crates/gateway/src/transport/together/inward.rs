@@ -19,6 +19,9 @@ pub(super) struct Directed {
     pub(super) name: Option<Arc<str>>,
 }
 
+/// How a text says whose it is: the upstream, and its own text for it.
+type Reading = fn(&Names, &str) -> Option<(String, Arc<str>)>;
+
 /// Finds whose a request is by the name, URI or task it is about. `None`: nobody's.
 pub(super) fn request(names: &Names, body: &Checked) -> Option<Directed> {
     let envelope = Envelope::read(body.text()).ok()?;
@@ -36,20 +39,19 @@ fn subject<'a>(
     asked: &str,
     params: Text<'a>,
 ) -> Option<(Text<'a>, String, Arc<str>)> {
-    let (text, how): (Text<'a>, fn(&Names, &str) -> Option<(String, Arc<str>)>) =
-        match method::subject(asked) {
-            Some(method::Subject::Name) => (params.member("name")?, of_name),
-            Some(method::Subject::Uri) => (params.member("uri")?, of_uri),
-            Some(method::Subject::TaskId) => (params.member("taskId")?, of_task),
-            None if asked == method::COMPLETION_COMPLETE => {
-                let reference = params.member("ref")?;
-                match reference.member("name") {
-                    Some(name) => (name, of_name),
-                    None => (reference.member("uri")?, of_uri),
-                }
+    let (text, how): (Text<'a>, Reading) = match method::subject(asked) {
+        Some(method::Subject::Name) => (params.member("name")?, of_name),
+        Some(method::Subject::Uri) => (params.member("uri")?, of_uri),
+        Some(method::Subject::TaskId) => (params.member("taskId")?, of_task),
+        None if asked == method::COMPLETION_COMPLETE => {
+            let reference = params.member("ref")?;
+            match reference.member("name") {
+                Some(name) => (name, of_name),
+                None => (reference.member("uri")?, of_uri),
             }
-            None => return None,
-        };
+        }
+        None => return None,
+    };
     let (upstream, own) = how(names, &text.string()?)?;
     Some((text, upstream, own))
 }

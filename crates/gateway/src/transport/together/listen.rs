@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use haechi_core::Action;
 use haechi_core::json::{Checked, Limits, Text, quote};
 use haechi_core::rpc::{Envelope, RequestId, method};
 use haechi_guard::{Answer, AnswerBody, AnswerEvent, AnswerItem, Refusal};
@@ -35,10 +36,11 @@ impl Errand {
     /// # Errors
     ///
     /// The first [`Refusal`] when no upstream takes the subscription.
-    pub(super) async fn listen(self, id: &RequestId) -> Result<Answer, Refusal> {
+    pub(super) async fn listen(mut self, id: &RequestId) -> Result<Answer, Refusal> {
         if !inward::all_known(&self.body, |upstream| self.target(upstream).is_some()) {
             return self.nobodys().await;
         }
+        self.foresee(Action::Subscribe);
         let wanted = self.targets.iter().filter_map(|target| {
             let part = inward::subscription(&self.body, target.name().as_str())?;
             Some((target, part))

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use futures::future::join_all;
-use haechi_core::Era;
 use haechi_core::json::{Checked, Editor, Limits, Text, quote};
 use haechi_core::rpc::{RequestId, method};
+use haechi_core::{Action, Era};
 use haechi_guard::{Answer, AnswerItem, Refusal, UpstreamFailure};
 use tokio::sync::mpsc;
 
@@ -53,13 +53,14 @@ impl Errand {
     ///
     /// The first [`Refusal`] when nobody lists anything; that a session has ended, so that the
     /// client begins anew.
-    pub(super) async fn list(self, id: &RequestId, asked: &str) -> Result<Answer, Refusal> {
+    pub(super) async fn list(mut self, id: &RequestId, asked: &str) -> Result<Answer, Refusal> {
         let Some(member) = entries(asked) else { return self.nobodys().await };
         let cursor = self.body.text().path(&["params", "cursor"]);
         if cursor.is_some_and(|cursor| !cursor.is_null()) {
             // There is one page, so no cursor was ever given out.
             return self.nobodys().await;
         }
+        self.foresee(Action::List);
         let (sender, aside) = mpsc::channel(WAITING);
         let own = id.clone();
         let work = async move {

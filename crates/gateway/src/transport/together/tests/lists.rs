@@ -30,6 +30,20 @@ async fn a_list_holds_everyones_entries_in_the_order_of_the_settings() {
     assert_eq!((&list["id"], &list["result"]["ttlMs"]), (&json!("l"), &json!(700)));
     assert_eq!(list["result"]["cacheScope"], "private");
     assert_eq!(list["result"]["resultType"], "complete");
+    let judged = ["crm permit list", "Answered", "files permit list", "Answered"];
+    let (mut story, mut judged) = (hall.story(), judged.map(str::to_owned));
+    story.sort();
+    judged.sort();
+    assert_eq!(story, judged, "old, where no rule lets her in, was not asked");
+}
+
+#[tokio::test]
+async fn who_may_nothing_anywhere_is_refused_and_that_is_recorded() {
+    let hall = Hall::new().await;
+    let nobody = hall.person("nobody", &[]).await;
+    let refusal = hall.modern(&nobody, LIST).await.unwrap_err();
+    assert!(matches!(refusal, Refusal::Denied { .. }));
+    assert_eq!(hall.story().iter().filter(|word| word.ends_with("deny list")).count(), 3);
 }
 
 #[tokio::test]
