@@ -62,7 +62,7 @@ pub enum SampleError {
 pub async fn serve_stdio(caller: CallerKeys) -> Result<(), SampleError> {
     let server = Sample::new(caller).map_err(SampleError::Keys)?;
     let running = server
-        .serve(rmcp::transport::io::stdio())
+        .serve(rmcp::transport::io::stdio_pipes())
         .await
         .map_err(|error| SampleError::Opening(error.into()))?;
     running.waiting().await.map_err(|error| SampleError::Session(error.into()))?;
