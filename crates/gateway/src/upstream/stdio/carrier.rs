@@ -86,6 +86,11 @@ impl StdioUpstream {
         if self.is_legacy() {
             return legacy_only(id);
         }
+        if &*outgoing.method == method::INITIALIZE {
+            // The modern era has no such method, and a child that others use must not be talked
+            // into the legacy one: the era is the process's.
+            return refused(404, Some(id), code::METHOD_NOT_FOUND, "Method not found");
+        }
         let child = self.seats.of_person(&outgoing.person).await?;
         if &*outgoing.method == method::SERVER_DISCOVER {
             return self.discover(child, outgoing, id).await;

@@ -98,6 +98,7 @@ impl ModernChild {
     pub(super) async fn tell(&self, outgoing: &Outgoing) -> Result<Incoming, UpstreamFailure> {
         let line = match &*outgoing.method {
             method::NOTIFICATION_CANCELLED => self.take_cancelled(outgoing).map(cancellation),
+            method::NOTIFICATION_INITIALIZED => None,
             _ if self.share == Share::Person => {
                 self.process
                     .send(framed(&outgoing.body))

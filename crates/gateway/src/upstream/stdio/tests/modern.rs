@@ -94,6 +94,8 @@ async fn answers_have_the_status_a_modern_server_gives_them() {
     };
     assert_eq!(status("server/discover", json!({})).await, 200);
     assert_eq!(status("no/such", json!({})).await, 404);
+    // The script would answer: it is never asked.
+    assert_eq!(status("initialize", json!({"protocolVersion": "2025-11-25"})).await, 404);
     assert_eq!(status("tools/call", json!({"name": "capability"})).await, 400);
     assert_eq!(status("tools/call", json!({"name": "no such"})).await, 200);
     let bare = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "x"}});
