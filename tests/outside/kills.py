@@ -17,7 +17,7 @@ from haechi import UNHURRIED, Gateway, upstream
 from stand import HERE, PYTHON, Checks, Process, free_port, modern
 
 PATH = "/web/mcp"
-CALLERS = 4
+CALLERS = 8
 
 
 class Caller(threading.Thread):
