@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::control::{self, ControlError};
-use crate::{AssemblyError, DataDirectory, Log, Rooms, Settings};
+use crate::{AssemblyError, DataDirectory, Log, OpenedLog, Rooms, Settings};
 
 /// Who vouches for users of the operating system.
 const OPERATING_SYSTEM: &str = "operating-system";
@@ -554,7 +554,7 @@ pub async fn administer(
     let uid = crate::directory::owner(directory.path()).unwrap_or(u32::MAX);
     let rooms = Rooms::open(settings, directory.clone()).await?;
     match rooms.open_log(settings, &Log::Gateway).await {
-        Ok((audit, _)) => {
+        Ok(OpenedLog { audit, .. }) => {
             let done = Administrator::new(rooms, audit.clone(), settings).perform(act, uid).await;
             audit.close().await;
             done

@@ -1,5 +1,6 @@
 //! The wiring: which implementation stands behind each contract.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -141,7 +142,7 @@ impl Rooms {
         &self,
         settings: &Settings,
         log: &Log,
-    ) -> Result<(AuditLog, Recovery), AssemblyError> {
+    ) -> Result<OpenedLog, AssemblyError> {
         match log {
             Log::Gateway => Ok(self.open_one(gateway_log(settings, &self.directory)).await?),
             Log::Run(name) => self.open_free(settings, name).await,
@@ -150,11 +151,7 @@ impl Rooms {
 
     /// Processes that run at the same time under one name take `name`, `name-2`, … so that logs
     /// are used again and do not pile up.
-    async fn open_free(
-        &self,
-        settings: &Settings,
-        name: &str,
-    ) -> Result<(AuditLog, Recovery), AssemblyError> {
+    async fn open_free(&self, settings: &Settings, name: &str) -> Result<OpenedLog, AssemblyError> {
         if name.len() > 48 || !is_node(name) || name.starts_with('.') {
             return Err(AssemblyError::LogName(name.to_owned()));
         }
@@ -174,12 +171,14 @@ impl Rooms {
         }
     }
 
-    async fn open_one(&self, config: AuditConfig) -> Result<(AuditLog, Recovery), OpenError> {
+    async fn open_one(&self, config: AuditConfig) -> Result<OpenedLog, OpenError> {
         let (clock, directory) = (Arc::clone(&self.clock), config.directory.clone());
         let opening = tokio::task::spawn_blocking(move || AuditLog::open(config, clock));
-        opening.await.unwrap_or_else(|error| {
-            Err(OpenError::File { path: directory, source: std::io::Error::other(error) })
-        })
+        let opened = opening.await.unwrap_or_else(|error| {
+            let path = directory.clone();
+            Err(OpenError::File { path, source: std::io::Error::other(error) })
+        });
+        opened.map(|(audit, recovery)| OpenedLog { audit, recovery, directory })
     }
 
     /// Whether the store can be read now.
@@ -203,6 +202,17 @@ fn gateway_log(settings: &Settings, directory: &DataDirectory) -> AuditConfig {
     }
 }
 
+/// A log whose writer this process is.
+#[derive(Debug)]
+pub struct OpenedLog {
+    /// The log.
+    pub audit: AuditLog,
+    /// What it found when it was opened.
+    pub recovery: Recovery,
+    /// Where it is.
+    pub directory: PathBuf,
+}
+
 /// Which log a process writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Log {
@@ -221,6 +231,8 @@ pub struct Assembly {
     pub audit: AuditLog,
     /// The line every call walks.
     pub guard: Arc<Guard>,
+    /// Where the log is.
+    pub log: PathBuf,
     /// What the log found when it was opened.
     pub recovery: Recovery,
     /// What is odd about the policies.
@@ -242,7 +254,7 @@ impl Assembly {
         let epoch = SystemClock.now().as_millis();
         let (policy, warnings) = compile_policy(settings, Vec::new(), epoch)?;
         let rooms = Rooms::open(settings, directory).await?;
-        let (audit, recovery) = rooms.open_log(settings, log).await?;
+        let OpenedLog { audit, recovery, directory: log } = rooms.open_log(settings, log).await?;
         let hall = haechi_guard::Rooms {
             identity: Arc::clone(&rooms.identity),
             audit: audit.clone(),
@@ -251,7 +263,7 @@ impl Assembly {
             entropy: Arc::clone(&rooms.entropy),
         };
         let guard = Guard::new(hall, Arc::new(policy), settings.guard());
-        Ok(Self { rooms, audit, guard, recovery, warnings })
+        Ok(Self { rooms, audit, guard, log, recovery, warnings })
     }
 
     /// Puts `settings` in force for the calls from now on.

@@ -13,7 +13,7 @@ mod watch;
 pub use administration::{
     Act, Administrator, ApiKeyView, Done, Failure, Password, StopView, UserView, administer,
 };
-pub use assembly::{Assembly, AssemblyError, Log, Rooms};
+pub use assembly::{Assembly, AssemblyError, Log, OpenedLog, Rooms};
 pub use control::{Control, ControlError, SOCKET};
 pub use directory::{DataDirectory, DirectoryError};
 pub use environment::{default_data_directory, text_variable, variable, variables};

@@ -61,7 +61,7 @@ fn unit_of(unit: &str) -> Option<u64> {
 pub fn show(duration: Duration) -> String {
     let millis = duration.as_millis();
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
-    let fitting = units.iter().find(|(_, one)| millis >= *one && millis % one == 0);
+    let fitting = units.iter().find(|(_, one)| millis >= *one && millis.is_multiple_of(*one));
     fitting.map_or_else(|| format!("{millis}ms"), |(unit, one)| format!("{}{unit}", millis / one))
 }
 
@@ -88,13 +88,14 @@ pub(crate) fn size(text: &str, least: u64, most: u64) -> Result<u64, String> {
 
 fn show_size(bytes: u64) -> String {
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
-    let fitting = units.iter().find(|(_, shift)| bytes >= 1 << shift && bytes % (1 << shift) == 0);
+    let fitting =
+        units.iter().find(|(_, shift)| bytes >= 1 << shift && bytes.is_multiple_of(1 << shift));
     fitting
         .map_or_else(|| format!("{bytes} B"), |(unit, shift)| format!("{} {unit}", bytes >> shift))
 }
 
 /// A whole number from `least` to `most`.
-pub(crate) fn number<N: PartialOrd + std::fmt::Display>(
+pub(crate) fn number<N: Copy + PartialOrd + std::fmt::Display>(
     number: N,
     least: N,
     most: N,
