@@ -147,6 +147,7 @@ pub(crate) fn transport_errors() -> Vec<TransportError> {
         TransportError::NotAMessage { error: RpcError::BadId, id: None },
         TransportError::MissingMeta { member: "member", id: None },
         TransportError::Headers { error: headers, id: None },
+        TransportError::RemovedMethod { id: None },
         TransportError::BadHeader("Mcp-Session-Id"),
         TransportError::BadAuthorization("it stands twice"),
         TransportError::QueryToken,

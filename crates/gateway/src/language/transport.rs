@@ -50,6 +50,7 @@ const fn fixed(error: &TransportError) -> &'static str {
         TransportError::MediaType => "`Content-Type`은 `application/json`이어야 합니다",
         TransportError::SlowBody => "본문이 제때 도착하지 않았습니다",
         TransportError::BrokenBody => "본문이 끝까지 도착하지 않았습니다",
+        TransportError::RemovedMethod { .. } => "2026-07-28 버전에는 이 메서드가 없습니다",
         TransportError::UnsupportedVersion => {
             "`MCP-Protocol-Version`의 프로토콜 버전을 지원하지 않습니다"
         }

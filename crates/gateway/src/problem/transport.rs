@@ -73,6 +73,12 @@ pub(crate) enum TransportError {
         /// The request.
         id: Option<RequestId>,
     },
+    /// A modern request for what only the legacy eras had.
+    #[error("this method is not part of revision 2026-07-28")]
+    RemovedMethod {
+        /// The request.
+        id: Option<RequestId>,
+    },
     /// A header is malformed or stands twice.
     #[error("the header `{0}` is malformed or stands twice")]
     BadHeader(&'static str),
@@ -101,7 +107,7 @@ impl TransportError {
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
             Self::Host | Self::Origin => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::RemovedMethod { .. } => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -138,6 +144,7 @@ impl TransportError {
             Self::NotAMessage { .. } => "bad-message",
             Self::MissingMeta { .. } => "missing-meta",
             Self::Headers { .. } => "header-mismatch",
+            Self::RemovedMethod { .. } => "removed-method",
             Self::BadHeader(_) => "bad-header",
             Self::BadAuthorization(_) => "bad-authorization",
             Self::QueryToken => "query-token",
@@ -158,7 +165,8 @@ impl TransportError {
         match self {
             Self::NotAMessage { id, .. }
             | Self::MissingMeta { id, .. }
-            | Self::Headers { id, .. } => id.as_ref(),
+            | Self::Headers { id, .. }
+            | Self::RemovedMethod { id } => id.as_ref(),
             _ => None,
         }
     }
@@ -182,6 +190,7 @@ impl TransportError {
             Self::NotAMessage { error, .. } => error.code(),
             Self::MissingMeta { .. } => code::INVALID_PARAMS,
             Self::Headers { .. } => code::HEADER_MISMATCH,
+            Self::RemovedMethod { .. } => code::METHOD_NOT_FOUND,
             _ => code::INVALID_REQUEST,
         }
     }

@@ -114,10 +114,23 @@ fn modern<'a>(
     let headers = caller.visit.headers();
     let mismatch = |error| TransportError::Headers { error, id: id() };
     check_standard(headers, &envelope).map_err(mismatch)?;
+    if envelope.method().is_some_and(was_removed) {
+        return Err(TransportError::RemovedMethod { id: id() });
+    }
     check_parameters(caller, &envelope)?;
     let stated = envelope.protocol_version().map(|version| version.as_ref().into());
     let protocol_version = stated.or(caller.stated_version()?.map(Into::into));
     Ok(Message { body, envelope, era: Era::Modern, protocol_version, session: None })
+}
+
+/// What 2026-07-28 took away. A server of both eras that is reached over stdio, where the era is of
+/// the process, might still know it; over HTTP nobody does.
+fn was_removed(called: &str) -> bool {
+    use method::{INITIALIZE, LOGGING_SET_LEVEL, PING, RESOURCES_SUBSCRIBE};
+    use method::{RESOURCES_UNSUBSCRIBE, TASKS_LIST, TASKS_RESULT};
+    let sessions =
+        [INITIALIZE, PING, LOGGING_SET_LEVEL, RESOURCES_SUBSCRIBE, RESOURCES_UNSUBSCRIBE];
+    sessions.contains(&called) || [TASKS_LIST, TASKS_RESULT].contains(&called)
 }
 
 /// Holds `Mcp-Param-*` against the arguments, where the tool's schema is known and mirrors any.
