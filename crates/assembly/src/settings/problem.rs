@@ -90,6 +90,16 @@ type Probe<'a> = dyn Fn(Value) -> Result<(), String> + 'a;
 /// Takes out of `value` what `fits` refuses. A part is to blame when it is refused alone.
 fn prune(key: &str, value: Value, fits: &Probe<'_>, problems: &mut Problems) -> Option<Value> {
     let Err(why) = fits(value.clone()) else { return Some(value) };
+    // Where not even an empty one fits, the key itself is wrong and not what it holds.
+    let empty = match &value {
+        Value::Table(_) => Some(Value::Table(toml::Table::new())),
+        Value::Array(_) => Some(Value::Array(Vec::new())),
+        _ => None,
+    };
+    if empty.is_none_or(|empty| fits(empty).is_err()) {
+        problems.add(key, why);
+        return None;
+    }
     let before = problems.len();
     let pruned = match value {
         Value::Table(table) => Some(Value::Table(prune_table(key, table, fits, problems))),

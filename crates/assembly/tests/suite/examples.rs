@@ -25,8 +25,8 @@ fn the_example_shows_every_setting() {
     let text = std::fs::read_to_string(examples().join("gateway.toml")).unwrap();
     let mut missing = Vec::new();
     each_property(&Settings::schema(), &mut |name| {
-        let shown = text.contains(&format!("{name} = ")) || text.contains(&format!("{name}]"));
-        if !shown {
+        let forms = [format!("{name} = "), format!("{name}]"), format!(".{name}.")];
+        if !forms.iter().any(|form| text.contains(form)) {
             missing.push(name.to_owned());
         }
     });
