@@ -1,7 +1,12 @@
 //! What the audit log is told of a call: names in clear, persons sealed, values committed.
 
+use std::sync::Arc;
+
 use haechi_core::json::{Member, Text};
-use haechi_core::{Action, Intent, ParameterName, Principal, SealError, Sealed, Sealer};
+use haechi_core::{
+    Action, Era, Intent, Means, Opening, OpeningKind, Origin, ParameterName, Principal, SealError,
+    Sealed, Sealer, Sid, UpstreamName,
+};
 
 use crate::Refusal;
 use crate::line::Line;
@@ -32,9 +37,7 @@ impl Line<'_> {
                 .seal("credential", self.principal.credential_id.as_deref())
                 .map_err(sealed)?,
             roles: self.principal.roles.iter().cloned().collect(),
-            address: who
-                .seal("address", origin.address.map(|address| address.to_string()).as_deref())
-                .map_err(sealed)?,
+            address: who.address(origin).map_err(sealed)?,
             client: who.seal("client", origin.client.as_deref()).map_err(sealed)?,
             client_id: self.principal.client_id.as_deref().map(str::to_owned),
             route: origin.route.as_deref().unwrap_or("stdio").to_owned(),
@@ -82,6 +85,30 @@ impl Line<'_> {
     }
 }
 
+/// What the log is told of something `principal` opened or closed.
+pub(crate) fn opening(
+    principal: &Principal,
+    what: (OpeningKind, &UpstreamName, Era),
+    origin: &Origin,
+    sealer: &dyn Sealer,
+) -> Result<Opening, SealError> {
+    let who = Who { principal, sealer };
+    Ok(Opening {
+        address: who.address(origin)?,
+        client: who.seal("client", origin.client.as_deref())?,
+        ..bare_opening((&principal.sid, principal.means), what)
+    })
+}
+
+/// The same without where from, where nobody asked for it: a session that was idle for too long.
+pub(crate) fn bare_opening(
+    (sid, means): (&Sid, Means),
+    (kind, upstream, era): (OpeningKind, &UpstreamName, Era),
+) -> Opening {
+    let upstream = Arc::clone(&upstream.0);
+    Opening { kind, upstream, sid: sid.clone(), means, era, address: None, client: None }
+}
+
 /// Seals what an entry says of a person.
 struct Who<'a> {
     principal: &'a Principal,
@@ -92,6 +119,10 @@ impl Who<'_> {
     fn seal(&self, purpose: &str, text: Option<&str>) -> Result<Option<Sealed>, SealError> {
         let seal = |text: &str| self.sealer.seal(&self.principal.sid, purpose, text.as_bytes());
         text.map(seal).transpose()
+    }
+
+    fn address(&self, origin: &Origin) -> Result<Option<Sealed>, SealError> {
+        self.seal("address", origin.address.map(|address| address.to_string()).as_deref())
     }
 
     fn name(&self) -> Result<Option<Sealed>, SealError> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use haechi_core::rpc::RequestId;
-use haechi_core::{Clock, Entropy, Sid, Timestamp, UpstreamName};
+use haechi_core::{Clock, Entropy, Means, Principal, Sid, Timestamp, UpstreamName};
 
 use crate::Refusal;
 use crate::bounded::Bounded;
@@ -42,6 +42,8 @@ type Calls = Option<Box<Bounded<RequestId, Arc<Ticket>>>>;
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) owner: Sid,
+    /// By what means the owner had proved itself.
+    pub(crate) means: Means,
     pub(crate) upstream: UpstreamName,
     version: OnceLock<Arc<str>>,
     used_at: AtomicU64,
@@ -51,9 +53,10 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    fn new(owner: Sid, upstream: UpstreamName, now: Timestamp) -> Self {
+    fn new(owner: &Principal, upstream: UpstreamName, now: Timestamp) -> Self {
         Self {
-            owner,
+            owner: owner.sid.clone(),
+            means: owner.means,
             upstream,
             version: OnceLock::new(),
             used_at: AtomicU64::new(now.as_millis()),
@@ -167,7 +170,7 @@ impl Sessions {
     /// Opens a session under a fresh random name: 128 bits in hexadecimal.
     pub(crate) fn open(
         &self,
-        (owner, upstream): (&Sid, &UpstreamName),
+        (owner, upstream): (&Principal, &UpstreamName),
         limits: SessionLimits,
         entropy: &dyn Entropy,
         now: Timestamp,
@@ -177,12 +180,12 @@ impl Sessions {
         let name: Arc<str> =
             random.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
         let mut table = self.table();
-        let own = table.per_person.get(owner).copied().unwrap_or(0);
+        let own = table.per_person.get(&owner.sid).copied().unwrap_or(0);
         if own >= limits.per_person || table.sessions.len() >= limits.total {
             return Err(Refusal::TooMany { retry_after: Duration::from_secs(60), entry: None });
         }
-        *table.per_person.entry(owner.clone()).or_default() += 1;
-        let session = Session::new(owner.clone(), upstream.clone(), now);
+        *table.per_person.entry(owner.sid.clone()).or_default() += 1;
+        let session = Session::new(owner, upstream.clone(), now);
         table.sessions.insert(Arc::clone(&name), Arc::new(session));
         Ok(name)
     }
@@ -238,31 +241,38 @@ mod tests {
 
     use super::*;
 
+    fn person(name: &str) -> Principal {
+        Principal {
+            sid: Sid(name.into()),
+            ..haechi_policy::stand_in(std::collections::BTreeSet::new())
+        }
+    }
+
     #[test]
     fn a_session_is_its_owners_only_and_on_its_upstream_only() {
         let (sessions, entropy) = (Sessions::default(), SeededEntropy::new(1));
-        let (ann, bob) = (Sid("ann".into()), Sid("bob".into()));
+        let (ann, bob) = (person("ann"), person("bob"));
         let (crm, files) = (UpstreamName("crm".into()), UpstreamName("files".into()));
         let now = Timestamp(1);
         let limits = SessionLimits { per_person: 1, ..SessionLimits::default() };
         let name = sessions.open((&ann, &crm), limits, &entropy, now).expect("room");
-        assert!(sessions.find(&name, (&ann, &crm), now).is_ok());
-        assert!(sessions.find(&name, (&bob, &crm), now).is_err());
-        assert!(sessions.find(&name, (&ann, &files), now).is_err());
+        assert!(sessions.find(&name, (&ann.sid, &crm), now).is_ok());
+        assert!(sessions.find(&name, (&bob.sid, &crm), now).is_err());
+        assert!(sessions.find(&name, (&ann.sid, &files), now).is_err());
         assert!(sessions.open((&ann, &crm), limits, &entropy, now).is_err(), "one per person");
         sessions.close(&name);
-        assert!(sessions.find(&name, (&ann, &crm), now).is_err());
+        assert!(sessions.find(&name, (&ann.sid, &crm), now).is_err());
         assert!(sessions.open((&ann, &crm), limits, &entropy, now).is_ok());
     }
 
     #[test]
     fn an_idle_session_is_found_unless_a_stream_stands() {
         let (sessions, entropy) = (Sessions::default(), SeededEntropy::new(1));
-        let (ann, crm) = (Sid("ann".into()), UpstreamName("crm".into()));
+        let (ann, crm) = (person("ann"), UpstreamName("crm".into()));
         let limits = SessionLimits::default();
         let name = sessions.open((&ann, &crm), limits, &entropy, Timestamp(0)).expect("room");
         let later = Timestamp(0).after(limits.idle);
-        let session = sessions.find(&name, (&ann, &crm), Timestamp(0)).expect("own");
+        let session = sessions.find(&name, (&ann.sid, &crm), Timestamp(0)).expect("own");
         session.stream_opened();
         assert!(sessions.idle(limits, later).is_empty());
         session.stream_closed();
