@@ -1,6 +1,10 @@
 //! Settings, wiring and administration, as commands and the gateway use them.
 
+#[cfg(test)]
 mod administration;
+#[cfg(test)]
 mod examples;
+#[cfg(test)]
 mod settings;
+#[cfg(test)]
 mod wiring;

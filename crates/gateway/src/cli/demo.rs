@@ -78,7 +78,18 @@ impl Demo {
         let settings = Settings::load(&config)?;
         let data = DataDirectory::open(&folder.path.join("data"))?;
         let assembly = Assembly::open(&settings, data, &Log::Gateway).await?;
-        let people = self.people(context, &assembly, &settings, &listener, &folder.path).await?;
+        let http = http_config(&settings, &listener, context.language)?;
+        let path = format!("/{}/mcp", DemoSettings::UPSTREAM);
+        let audiences: Vec<String> =
+            http.bases().into_iter().map(|base| format!("{base}{path}")).collect();
+        let administrator =
+            Administrator::new(assembly.rooms.clone(), assembly.audit.clone(), &settings);
+        let mut people = Vec::new();
+        for person in PEOPLE {
+            let password = random_text(&*assembly.rooms.entropy)?;
+            make(&assembly, &administrator, person, password.clone()).await?;
+            people.push(sign_in(&assembly, person.0, &password, (&audiences, &folder.path)).await?);
+        }
         let story = Story {
             program: shell_word(&program.to_string_lossy()),
             url: format!("http://{address}/{}/mcp", DemoSettings::UPSTREAM),
@@ -96,43 +107,25 @@ impl Demo {
         drop(story);
         serve(Serving { settings, assembly, listener, language: context.language }).await
     }
+}
 
-    async fn people(
-        &self,
-        context: &Context,
-        assembly: &Assembly,
-        settings: &Settings,
-        listener: &TcpListener,
-        folder: &Path,
-    ) -> Result<Vec<Person>, Failure> {
-        let http = http_config(settings, listener, context.language)?;
-        let path = format!("/{}/mcp", DemoSettings::UPSTREAM);
-        let audiences: Vec<String> =
-            http.bases().into_iter().map(|base| format!("{base}{path}")).collect();
-        let administrator =
-            Administrator::new(assembly.rooms.clone(), assembly.audit.clone(), settings);
-        let mut people = Vec::new();
-        for (username, name) in PEOPLE {
-            let password = random_text(&*assembly.rooms.entropy)?;
-            let typed = Secret::new(password.as_bytes().to_vec());
-            make(assembly, &administrator, (username, name), password).await?;
-            let attempt = SignInAttempt {
-                username,
-                password: &typed,
-                audiences: &audiences,
-                address: None,
-                client_id: None,
-            };
-            let issued = assembly.rooms.identity.sign_in(&attempt).await;
-            let token = issued.map_err(|error| Failure::of(&error))?.token;
-            let token_file = folder.join(format!("{username}.token"));
-            let password_file = folder.join(format!("{username}.password"));
-            write_private(&token_file, &token)?;
-            write_private(&password_file, &typed)?;
-            people.push(Person { username, token, token_file, password_file });
-        }
-        Ok(people)
-    }
+/// Signs a person in and keeps the token and the password in files of their own.
+async fn sign_in(
+    assembly: &Assembly,
+    username: &'static str,
+    password: &str,
+    (audiences, folder): (&[String], &Path),
+) -> Result<Person, Failure> {
+    let password = Secret::new(password.as_bytes().to_vec());
+    let attempt =
+        SignInAttempt { username, password: &password, audiences, address: None, client_id: None };
+    let issued = assembly.rooms.identity.sign_in(&attempt).await;
+    let token = issued.map_err(|error| Failure::of(&error))?.token;
+    let token_file = folder.join(format!("{username}.token"));
+    let password_file = folder.join(format!("{username}.password"));
+    write_private(&token_file, &token)?;
+    write_private(&password_file, &password)?;
+    Ok(Person { username, token, token_file, password_file })
 }
 
 /// Adds a person, or gives one who is there from an earlier demo in the same folder a new password.

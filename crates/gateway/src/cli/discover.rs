@@ -82,7 +82,7 @@ struct Visitor {
 impl Visitor {
     /// Lists all tools; the guard's catalog learns them on the way.
     async fn tools(&self) -> Result<usize, String> {
-        let (message, _) = message(1, method::SERVER_DISCOVER, json!({ "_meta": meta() }))?;
+        let (message, _) = message(1, method::SERVER_DISCOVER, &json!({ "_meta": meta() }))?;
         let discovered = self.relay(message, Era::Modern, None).await;
         if discovered.is_ok_and(|answer| answer.get("result").is_some()) {
             return self.pages(Era::Modern, None).await;
@@ -100,7 +100,7 @@ impl Visitor {
             "capabilities": {},
             "clientInfo": { "name": "haechi", "version": env!("CARGO_PKG_VERSION") },
         });
-        let (hello, _) = message(1, method::INITIALIZE, params)?;
+        let (hello, _) = message(1, method::INITIALIZE, &params)?;
         let answer = self.relay(hello, Era::Legacy, Some(session)).await?;
         if answer.get("result").is_none() {
             return Err(error_of(&answer));
@@ -122,7 +122,7 @@ impl Visitor {
             if !cursor.is_null() {
                 params.insert("cursor".to_owned(), cursor);
             }
-            let (body, headers) = message(page + 2, method::TOOLS_LIST, Value::Object(params))?;
+            let (body, headers) = message(page + 2, method::TOOLS_LIST, &Value::Object(params))?;
             let call = Call {
                 upstream: self.name.clone(),
                 era,
@@ -198,7 +198,7 @@ fn meta() -> Value {
 fn message(
     id: usize,
     called: &str,
-    params: Value,
+    params: &Value,
 ) -> Result<(Checked, Vec<(String, String)>), String> {
     let body = json!({ "jsonrpc": "2.0", "id": id, "method": called, "params": params });
     Ok((checked(&body)?, vec![("mcp-method".to_owned(), called.to_owned())]))

@@ -20,17 +20,18 @@ pub(super) struct Failure {
     code: u8,
     message: String,
     help: Option<String>,
+    unheard: bool,
 }
 
 impl Failure {
     /// The answer is no.
     pub(super) fn no(message: impl Into<String>) -> Self {
-        Self { code: NO, message: message.into(), help: None }
+        Self { code: NO, ..Self::unknown(message) }
     }
 
     /// There is no answer.
     pub(super) fn unknown(message: impl Into<String>) -> Self {
-        Self { code: COULD_NOT_TELL, message: message.into(), help: None }
+        Self { code: COULD_NOT_TELL, message: message.into(), help: None, unheard: false }
     }
 
     /// With the next step.
@@ -48,8 +49,12 @@ impl Failure {
         Self::unknown(chain(error))
     }
 
-    /// Says it on standard error.
+    /// Says it on standard error. A reader who has gone, as of `haechi audit query | head`, wants
+    /// to hear nothing.
     pub(super) fn report(&self, context: &Context) -> ExitCode {
+        if self.unheard {
+            return ExitCode::from(self.code);
+        }
         let word = context.say("error", "오류");
         let help = self.help.as_ref().map(|help| {
             let word = context.say("next", "다음 단계");
@@ -72,16 +77,18 @@ pub(super) fn chain(error: &(dyn Error + '_)) -> String {
     text
 }
 
-/// A reader that has gone is no failure of ours: `haechi audit query | head`.
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self { code: 0, unheard: true, ..Self::unknown("") };
+        }
         Self::unknown(format!("the output cannot be written: {error}"))
     }
 }
 
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
-        Self::unknown(format!("the output cannot be written: {error}"))
+        std::io::Error::from(error).into()
     }
 }
 

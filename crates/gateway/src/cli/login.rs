@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
+use haechi_assembly::settings::show_duration;
 use haechi_core::Secret;
 use haechi_outbound::{Outbound, OutboundConfig};
 use http::{Request, header};
@@ -68,8 +69,9 @@ impl Login {
             }
             (true, None) => super::table::json(out, &answer)?,
             (false, Some(file)) => {
-                let hours = expires_in / 3600;
-                writeln!(out, "{} ({hours}h)", file.display())?;
+                let minutes = (expires_in + 30) / 60;
+                let life = show_duration(Duration::from_secs(minutes * 60));
+                writeln!(out, "{} ({life})", file.display())?;
             }
             (false, None) => writeln!(out, "{}", token.expose_str().unwrap_or_default())?,
         }

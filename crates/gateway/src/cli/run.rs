@@ -147,7 +147,7 @@ fn start_logging(settings: &Settings, assembly: &Assembly) -> Result<Logging, Fa
 
 /// One line on standard error: which policy is in force, and where the log is.
 fn announce(context: &Context, settings: &Settings, assembly: &Assembly) {
-    let log = assembly.rooms.directory.path().join("run").display().to_string();
+    let log = assembly.log.display();
     let policy = match (&settings.file, settings.owner) {
         (Some(file), _) => file.display().to_string(),
         (None, _) => context.say(

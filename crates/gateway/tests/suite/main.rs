@@ -8,3 +8,9 @@ mod mcp_server;
 mod raw_http;
 #[cfg(test)]
 mod serve;
+#[cfg(test)]
+mod command_line;
+#[cfg(test)]
+mod demo_and_run;
+#[cfg(test)]
+mod home;
