@@ -161,8 +161,10 @@ impl Ask {
                 whole = false;
                 report(&format!("`{log}` was not read to its end: {}", chain(error)));
             }
-            if self.names && !batch.records.is_empty() {
-                let entries = batch.records.len() as u64;
+            // Only what names somebody: the record of this act must not be followed by another.
+            let named = |record: &&Record| matches!(record.entry.event, Event::Intent(_));
+            let entries = batch.records.iter().filter(named).count() as u64;
+            if self.names && entries > 0 {
                 context.administer(Act::RevealNames { entries }).await?;
             }
             self.print(out, &batch.records, &mut names, first).await?;

@@ -48,35 +48,36 @@ impl Running {
     }
 }
 
+impl Carried {
+    /// Whether it is what `wanted` asks for: limits that only the guard looks at do not matter.
+    fn serves(&self, wanted: &UpstreamSettings) -> bool {
+        self.settings.carrier.is_same(&wanted.carrier)
+            && self.settings.rules.caller == wanted.rules.caller
+            && longest(&self.settings) == longest(wanted)
+    }
+}
+
 impl Carriers {
-    /// Takes `settings` in force: new upstreams are made, those that changed are made anew, those
-    /// that are gone are let go. With `new_keys`, programs that verify our signature are made anew
-    /// too, because they learn the keys at their start.
-    pub(super) fn replace(
-        &mut self,
+    /// The upstreams of `settings`: those that did not change are the ones in force now. With
+    /// `new_keys`, programs that verify our signature are made anew, because they learn the keys at
+    /// their start. Nothing is in force before it takes the place of `self`.
+    pub(super) fn next(
+        &self,
         settings: &Settings,
         rooms: &Rooms,
         new_keys: bool,
-    ) -> Result<(), Failure> {
-        let mut carried = HashMap::new();
+    ) -> Result<Self, Failure> {
+        let mut next = HashMap::new();
         for wanted in &settings.upstreams {
-            let known = self.0.remove(&wanted.name).filter(|known| {
-                let stale = new_keys && is_signed_program(wanted);
-                !stale
-                    && known.settings.carrier.is_same(&wanted.carrier)
-                    && known.settings.rules.caller == wanted.rules.caller
-                    && known.settings.rules.limits.default.timeout
-                        == wanted.rules.limits.default.timeout
-            });
+            let stale = new_keys && is_signed_program(wanted);
+            let known = self.0.get(&wanted.name).filter(|known| !stale && known.serves(wanted));
             let upstream = match known {
-                Some(known) => known.upstream,
+                Some(known) => known.upstream.clone(),
                 None => make(wanted, rooms)?,
             };
-            let settings = wanted.clone();
-            carried.insert(wanted.name.clone(), Carried { settings, upstream });
+            next.insert(wanted.name.clone(), Carried { settings: wanted.clone(), upstream });
         }
-        self.0 = carried;
-        Ok(())
+        Ok(Self(next))
     }
 
     /// One route for each upstream.

@@ -41,8 +41,7 @@ pub(super) async fn discover(
     asking.policy.files.clear();
     let log = Log::Run("check".to_owned());
     let assembly = Assembly::open(&asking, directory, &log).await?;
-    let mut carriers = Carriers::default();
-    carriers.replace(&asking, &assembly.rooms, false)?;
+    let carriers = Carriers::default().next(&asking, &assembly.rooms, false)?;
     let uid = rustix::process::getuid().as_raw();
     let credentials = Credentials::OperatingSystemUser { uid, username: text_variable("USER") };
     let principal =

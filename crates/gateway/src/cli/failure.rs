@@ -66,6 +66,12 @@ impl Failure {
     }
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 /// An error and its causes in one line.
 pub(super) fn chain(error: &(dyn Error + '_)) -> String {
     let mut text = error.to_string();

@@ -67,8 +67,7 @@ pub(super) struct Serving {
 pub(super) async fn serve(serving: Serving) -> Result<ExitCode, Failure> {
     let Serving { settings, assembly, listener, language } = serving;
     let logging = start_logging(&settings, &assembly)?;
-    let mut carriers = Carriers::default();
-    carriers.replace(&settings, &assembly.rooms, false)?;
+    let carriers = Carriers::default().next(&settings, &assembly.rooms, false)?;
     let http = http_config(&settings, &listener, language)?;
     let tls = load_tls(&settings)?;
     let gateway = Arc::new(Gateway::new(Parts {
@@ -307,10 +306,11 @@ impl Keeper {
     /// Puts a new version in force; names what of it needs another start.
     fn take(&mut self, file: &std::path::Path) -> Result<Vec<&'static str>, String> {
         let newer = Settings::load(file).map_err(|error| chain(&error))?;
+        let carriers = self.carriers.next(&newer, &self.assembly.rooms, false);
+        let carriers = carriers.map_err(|failure| failure.to_string())?;
         let warnings = self.assembly.reload(&newer).map_err(|error| chain(&error))?;
         self.warned.warn_of(&warnings);
-        let made = self.carriers.replace(&newer, &self.assembly.rooms, false);
-        made.map_err(|failure| format!("{failure:?}"))?;
+        self.carriers = carriers;
         self.gateway.replace_routes(self.carriers.routes(self.settings.listen.anonymous));
         let restart = self.settings.needs_restart_for(&newer);
         self.settings = newer;
@@ -319,12 +319,13 @@ impl Keeper {
 
     /// Programs that verify our signature learn the keys at their start.
     fn give_new_keys(&mut self) {
-        match self.carriers.replace(&self.settings, &self.assembly.rooms, true) {
-            Ok(()) => {
+        match self.carriers.next(&self.settings, &self.assembly.rooms, true) {
+            Ok(carriers) => {
+                self.carriers = carriers;
                 let routes = self.carriers.routes(self.settings.listen.anonymous);
                 self.gateway.replace_routes(routes);
             }
-            Err(failure) => tracing::error!(?failure, "programs did not get the new keys"),
+            Err(failure) => tracing::error!(%failure, "programs did not get the new keys"),
         }
     }
 

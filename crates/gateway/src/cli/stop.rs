@@ -10,7 +10,7 @@ use haechi_identity::StopTarget;
 use super::api_key::changed;
 use super::context::Context;
 use super::failure::Failure;
-use super::table::{json as print_json, table};
+use super::table::{json as print_json, table, visible};
 
 /// Stop a tool, a person or an upstream at once, or let them go on
 #[derive(Debug, Args)]
@@ -85,9 +85,28 @@ impl Stop {
                 ));
             }
         };
+        warn_of_strangers(context, &act)?;
         let done = context.administer(act).await?;
         changed(out, &done, self.json)
     }
+}
+
+/// A misspelt name stops nothing: whoever pulls this switch must hear of it.
+fn warn_of_strangers(context: &Context, act: &Act) -> Result<(), Failure> {
+    let (Act::StopUpstream { upstream, lift: false } | Act::StopTool { upstream, lift: false, .. }) =
+        act
+    else {
+        return Ok(());
+    };
+    let settings = context.settings()?;
+    if settings.file.is_some() && settings.upstream(upstream).is_none() {
+        let text = context.say(
+            "the settings name no such upstream; it is stopped all the same:",
+            "설정에 없는 업스트림이지만 중지했습니다:",
+        );
+        writeln!(std::io::stderr(), "haechi: {text} {}", visible(upstream))?;
+    }
+    Ok(())
 }
 
 impl List {
