@@ -101,7 +101,17 @@ pub struct Settings {
     /// How calls leave this program.
     pub outbound: OutboundSettings,
     /// The file as it was, to tell what changed.
-    document: toml::Table,
+    document: Document,
+}
+
+/// A settings file as it was written. It does not print: somebody may have written a secret there.
+#[derive(Clone)]
+struct Document(toml::Table);
+
+impl std::fmt::Debug for Document {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} sections", self.0.len())
+    }
 }
 
 /// Settings of Haechi.
@@ -205,7 +215,8 @@ impl Settings {
     /// Sections that differ from `newer` and are read at the start only.
     #[must_use]
     pub fn needs_restart_for(&self, newer: &Self) -> Vec<&'static str> {
-        let differs = |section: &&str| self.document.get(*section) != newer.document.get(*section);
+        let differs =
+            |section: &&str| self.document.0.get(*section) != newer.document.0.get(*section);
         let mut sections: Vec<_> = READ_ONCE.into_iter().filter(|s| differs(s)).collect();
         if self.policy.tell_denied != newer.policy.tell_denied {
             sections.push("policy.tell_denied");
@@ -283,7 +294,7 @@ impl RawSettings {
             outbound: self.outbound.check(base, problems),
             listen,
             limits,
-            document,
+            document: Document(document),
         }
     }
 }

@@ -23,6 +23,15 @@ fn good(text: &str) -> Settings {
     Settings::parse(text, Path::new("/base")).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// Each text has one problem, under this key, that says this.
+fn each_has_its_key(cases: &[(&str, &str, &str)]) {
+    for (text, key, what) in cases {
+        let found = problems(text);
+        let fits = found.iter().any(|(at, why)| at == key && why.contains(what));
+        assert!(fits && found.len() == 1, "{text}\n{found:?}");
+    }
+}
+
 #[test]
 fn each_mistake_has_its_key_and_says_what_is_wrong() {
     let cases = [
@@ -80,6 +89,13 @@ fn each_mistake_has_its_key_and_says_what_is_wrong() {
             "twice",
         ),
         ("[roles.r]\nallow = [1]", "roles.r.allow[0]", "a text or a table"),
+    ];
+    each_has_its_key(&cases);
+}
+
+#[test]
+fn each_further_mistake_has_its_key_too() {
+    let cases = [
         ("[roles.r]\nallow = [{ tool = \"a:b\", x = 1 }]", "roles.r.allow[0].x", "unknown field"),
         ("[roles.r]\nallow = [{ scopes = [] }]", "roles.r.allow[0]", "must name one of"),
         (
@@ -128,11 +144,7 @@ fn each_mistake_has_its_key_and_says_what_is_wrong() {
         ("[metrics]\nopen = true", "metrics.open", "unknown field"),
         ("[outbound]\nconnect_timeout = \"1h\"", "outbound.connect_timeout", "to 5m"),
     ];
-    for (text, key, what) in cases {
-        let found = problems(text);
-        let fits = found.iter().any(|(at, why)| at == key && why.contains(what));
-        assert!(fits && found.len() == 1, "{text}\n{found:?}");
-    }
+    each_has_its_key(&cases);
 }
 
 #[test]
@@ -277,7 +289,7 @@ fn secrets_are_read_where_they_are_named_and_never_shown() {
         [[upstream]]
         name = "files"
         command = ["x"]
-        env = { SECRET = "file:token", PLAIN = "plain" }
+        env = { SECRET = "file:token", PLAIN = "hunter2 in clear" }
     "#;
     let settings = Settings::parse(text, folder.path()).unwrap();
     let Carrier::Http(http) = &settings.upstreams[0].carrier else { panic!("no url") };

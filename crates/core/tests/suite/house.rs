@@ -46,7 +46,7 @@ const PLAN: [Place; 10] = [
 
 /// Dependencies that only their owners take. Nobody owns the last ones: what they do has another
 /// owner here, or they bring a second cryptography.
-const OWNERS: [(&str, &[&str]); 29] = [
+const OWNERS: [(&str, &[&str]); 28] = [
     ("aws-lc-rs", &["gateway", "sample", "identity", "audit"]),
     ("argon2", &["identity"]),
     ("password-hash", &["identity"]),
@@ -60,7 +60,6 @@ const OWNERS: [(&str, &[&str]); 29] = [
     ("clap", &["gateway"]),
     ("clap_complete", &["gateway"]),
     ("clap_mangen", &["gateway"]),
-    ("indicatif", &["gateway"]),
     ("rpassword", &["gateway"]),
     ("opentelemetry", &["gateway"]),
     ("tracing-subscriber", &["gateway"]),

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use haechi_core::rpc::method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::context::Context;
 use super::failure::{Failure, NO};
@@ -68,7 +67,7 @@ impl Call {
         };
         let mut client = McpClient::open(&target).await?;
         let done = match &self.tool {
-            Some(tool) => self.call(&mut client, tool, arguments, out).await,
+            Some(tool) => self.call(&mut client, tool, &arguments, out).await,
             None => self.list(&mut client, out).await,
         };
         client.close().await;
@@ -95,11 +94,10 @@ impl Call {
         &self,
         client: &mut McpClient,
         tool: &str,
-        arguments: Value,
+        arguments: &Value,
         out: &mut dyn Write,
     ) -> Result<ExitCode, Failure> {
-        let params = json!({ "name": tool, "arguments": arguments });
-        let answer = client.request(method::TOOLS_CALL, params).await?;
+        let answer = client.call(tool, arguments).await?;
         if self.json {
             print_json(out, &answer.message)?;
         }

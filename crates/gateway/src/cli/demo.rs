@@ -20,7 +20,7 @@ use super::carriers::this_program;
 use super::context::Context;
 use super::failure::Failure;
 use super::secret::write_private;
-use super::serve::{Serving, http_config, listen, serve};
+use super::serve::{Serving, http_config, listen, serve, stop_signals};
 use super::table::json as print_json;
 
 /// Who takes part: a name and a display name; the role has the same name.
@@ -66,6 +66,8 @@ impl Demo {
         context: &Context,
         out: &mut dyn Write,
     ) -> Result<ExitCode, Failure> {
+        // Before anything is made: Ctrl-C at any moment tidies up.
+        let stop = stop_signals()?;
         let folder = Folder::make(self.dir.as_deref())?;
         let listener = free_listener(self.address).await?;
         let address = listener
@@ -105,7 +107,7 @@ impl Demo {
         }
         out.flush()?;
         drop(story);
-        serve(Serving { settings, assembly, listener, language: context.language }).await
+        serve(Serving { settings, assembly, listener, language: context.language, stop }).await
     }
 }
 

@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::failure::{Failure, chain};
-use crate::transport::headers::{PROTOCOL_VERSION, write_standard};
+use crate::transport::headers::{PROTOCOL_VERSION, ParameterHeaders, write_standard};
 use crate::transport::sse::Decoder;
 
 /// The largest answer, in bytes.
@@ -54,6 +54,8 @@ pub(super) struct McpClient {
     /// The revision that was agreed on, in the legacy era.
     version: String,
     next_id: u64,
+    /// What the tool that is called wants mirrored in headers, in the modern era.
+    mirrored: ParameterHeaders,
 }
 
 /// Where a conversation goes, and how.
@@ -80,6 +82,7 @@ impl McpClient {
             session: None,
             version: LATEST_LEGACY_VERSION.to_owned(),
             next_id: 0,
+            mirrored: ParameterHeaders::default(),
         };
         if target.era == EraChoice::Auto {
             client.modern = client.is_modern().await?;
@@ -192,8 +195,10 @@ impl McpClient {
         if self.modern {
             let envelope = Envelope::read(message.text())
                 .map_err(|error| Failure::unknown(format!("no JSON-RPC message: {error}")))?;
-            return write_standard(headers, MODERN_VERSION, &envelope)
-                .map_err(|error| Failure::of(&error));
+            write_standard(headers, MODERN_VERSION, &envelope)
+                .map_err(|error| Failure::of(&error))?;
+            let arguments = message.text().path(&["params", "arguments"]);
+            return self.mirrored.write(headers, arguments).map_err(|error| Failure::of(&error));
         }
         if method != method::INITIALIZE {
             let version = HeaderValue::from_str(&self.version);
@@ -225,6 +230,32 @@ impl McpClient {
             }
         }
         Err(Failure::unknown("the stream ended before the answer"))
+    }
+
+    /// Calls a tool. Where the server wants arguments mirrored in headers (`x-mcp-header`), it says
+    /// so once; then its list of tools is read, and the call is made again.
+    pub(super) async fn call(
+        &mut self,
+        tool: &str,
+        arguments: &Value,
+    ) -> Result<RpcAnswer, Failure> {
+        let params = json!({ "name": tool, "arguments": arguments });
+        let answer = self.request(method::TOOLS_CALL, params.clone()).await?;
+        let error = answer.message.pointer("/error/code").and_then(Value::as_i64);
+        if !self.modern || error != Some(code::HEADER_MISMATCH) {
+            return Ok(answer);
+        }
+        let tools = self.tools().await?;
+        let called =
+            tools.iter().find(|known| known.get("name").and_then(Value::as_str) == Some(tool));
+        let Some(schema) = called.and_then(|tool| tool.get("inputSchema")) else {
+            return Ok(answer);
+        };
+        let schema = Checked::new(Bytes::from(schema.to_string()), &Limits::WIRE);
+        let wanted = schema.ok().and_then(|schema| ParameterHeaders::read(schema.text()).ok());
+        let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else { return Ok(answer) };
+        self.mirrored = wanted;
+        self.request(method::TOOLS_CALL, params).await
     }
 
     /// Every tool the server shows to this caller.

@@ -43,7 +43,8 @@ impl Serve {
         let directory = context.directory(&settings)?;
         let listener = listen(settings.listen.address).await?;
         let assembly = Assembly::open(&settings, directory, &Log::Gateway).await?;
-        serve(Serving { settings, assembly, listener, language: context.language }).await
+        let stop = stop_signals()?;
+        serve(Serving { settings, assembly, listener, language: context.language, stop }).await
     }
 }
 
@@ -61,11 +62,13 @@ pub(super) struct Serving {
     pub(super) assembly: Assembly,
     pub(super) listener: TcpListener,
     pub(super) language: Language,
+    /// From [`stop_signals`].
+    pub(super) stop: CancellationToken,
 }
 
-/// Serves until SIGINT or SIGTERM, then ends in order: connections, children, the log.
+/// Serves until it is told to stop, then ends in order: connections, children, the log.
 pub(super) async fn serve(serving: Serving) -> Result<ExitCode, Failure> {
-    let Serving { settings, assembly, listener, language } = serving;
+    let Serving { settings, assembly, listener, language, stop } = serving;
     let logging = start_logging(&settings, &assembly)?;
     let carriers = Carriers::default().next(&settings, &assembly.rooms, false)?;
     let http = http_config(&settings, &listener, language)?;
@@ -86,13 +89,12 @@ pub(super) async fn serve(serving: Serving) -> Result<ExitCode, Failure> {
         .serve(administrator.clone(), hears_of_keys(Arc::clone(&new_keys)));
     let control = tokio::spawn(control);
     announce(&gateway, &assembly);
-    let stop = stop_signals()?;
     let mut warned = Warned::default();
     warned.warn_of(&assembly.warnings);
     let mut keeper =
         Keeper { settings, assembly, carriers, administrator, gateway, new_keys, warned };
     let gateway = Arc::clone(&keeper.gateway);
-    let serving = gateway.serve(listener, tls, stop.clone());
+    let serving = gateway.serve(listener, tls, stop);
     let served = tokio::select! {
         served = serving => served,
         () = keeper.keep() => Ok(()),

@@ -100,7 +100,8 @@ impl Home {
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        // A command that says no before it reads has closed its input.
+        let _unread = child.stdin.take().unwrap().write_all(input.as_bytes());
         Said::of(&child.wait_with_output().unwrap())
     }
 
