@@ -146,7 +146,8 @@ mod tests {
             assert!(UpstreamName::parse(good).is_some(), "{good}");
         }
         let long = "a".repeat(33);
-        for bad in ["", "Files", "a__b", "a_", "-a", "_a", "a.b", "a/b", "파일", "а", long.as_str()] {
+        for bad in ["", "Files", "a__b", "a_", "-a", "_a", "a.b", "a/b", "파일", "а", long.as_str()]
+        {
             assert!(UpstreamName::parse(bad).is_none(), "{bad}");
         }
     }

@@ -65,6 +65,15 @@ impl SessionPass {
     }
 }
 
+/// What may go out now.
+#[derive(Debug)]
+pub(crate) struct Passing {
+    pub(crate) pass: SessionPass,
+    pub(crate) session: Option<Arc<Session>>,
+    pub(crate) kind: Kind,
+    pub(crate) outgoing: Outgoing,
+}
+
 /// What a relayed message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -80,10 +89,10 @@ impl Guard {
         &self,
         principal: &Principal,
         passage: Passage,
-    ) -> Result<(SessionPass, Option<Arc<Session>>, Kind, Outgoing), Refusal> {
+    ) -> Result<Passing, Refusal> {
         let (pass, session) = self.pass(principal, &passage)?;
         let (kind, outgoing) = self.outgoing(principal, passage, session.as_deref())?;
-        Ok((pass, session, kind, outgoing))
+        Ok(Passing { pass, session, kind, outgoing })
     }
 
     /// The one maker of a pass.

@@ -10,7 +10,7 @@ use haechi_core::{Era, OpeningKind, Principal};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::pass::Kind;
+use crate::pass::{Kind, Passing};
 use crate::screen::Screened;
 use crate::sessions::Session;
 use crate::ticket::End;
@@ -40,7 +40,7 @@ impl Guard {
     ) -> Result<Answer, Refusal> {
         let origin = passage.origin.clone();
         let let_out = self.let_out(principal, passage);
-        let (pass, session, kind, outgoing) = let_out.inspect_err(|refusal| {
+        let Passing { pass, session, kind, outgoing } = let_out.inspect_err(|refusal| {
             self.count_refusal(&origin, refusal.word());
         })?;
         let era = outgoing.era;
@@ -66,7 +66,7 @@ impl Guard {
     ) -> Result<Answer, Refusal> {
         let origin = passage.origin.clone();
         let let_out = self.let_out(principal, passage);
-        let (pass, session, _, outgoing) = let_out.inspect_err(|refusal| {
+        let Passing { pass, session, outgoing, .. } = let_out.inspect_err(|refusal| {
             self.count_refusal(&origin, refusal.word());
         })?;
         let opened = (OpeningKind::StreamOpened, upstream.name(), Era::Legacy);

@@ -189,7 +189,7 @@ impl TransportError {
             Self::NotJson(_) | Self::BrokenBody => code::PARSE_ERROR,
             Self::NotAMessage { error, .. } => error.code(),
             Self::MissingMeta { .. } => code::INVALID_PARAMS,
-            Self::Headers { .. } => code::HEADER_MISMATCH,
+            Self::Headers { error, .. } => error.code(),
             Self::RemovedMethod { .. } => code::METHOD_NOT_FOUND,
             _ => code::INVALID_REQUEST,
         }

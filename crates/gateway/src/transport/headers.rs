@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use haechi_core::rpc::{Envelope, code, method};
 use http::{HeaderMap, HeaderName};
 
-pub(crate) use parameters::{AnnotationError, ParameterHeaders};
+pub(crate) use parameters::ParameterHeaders;
 
 /// `MCP-Protocol-Version`
 pub(crate) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -132,15 +132,6 @@ pub(crate) fn write_standard(
 pub(crate) fn name_value(name: &str) -> String {
     let value = value::encode(&NAME, name).ok();
     value.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
-}
-
-/// Takes every `Mcp-Param-*` header out.
-pub(crate) fn remove_parameters(headers: &mut HeaderMap) {
-    let is_parameter = |name: &&HeaderName| name.as_str().starts_with(PARAMETER_PREFIX);
-    let names: Vec<HeaderName> = headers.keys().filter(is_parameter).cloned().collect();
-    for name in names {
-        headers.remove(name);
-    }
 }
 
 /// Whether the revision, or the tasks extension, asks for `Mcp-Name` with this method.

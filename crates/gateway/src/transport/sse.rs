@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-pub(crate) use encode::{comment, message, priming};
+pub(crate) use encode::{message, priming};
 
 /// Why a stream cannot be read on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -122,7 +122,8 @@ impl Decoder {
     }
 
     /// What is left of an event that never ended; it must not be taken for one.
-    pub(crate) fn into_remainder(self) -> Bytes {
+    #[cfg(test)]
+    fn into_remainder(self) -> Bytes {
         self.buffer.freeze()
     }
 

@@ -2,6 +2,7 @@ use haechi_core::json::{Limits, Text, check};
 use http::HeaderValue;
 use proptest::prelude::*;
 
+use super::parameters::AnnotationError;
 use super::*;
 
 type Pairs<'a> = Vec<(&'a str, &'a str)>;
@@ -97,10 +98,6 @@ fn written_headers_pass_the_check_and_replace_what_was_there() {
     write_standard(&mut written, "2026-07-28", &envelope).unwrap();
     assert_eq!(check_standard(&written, &envelope), Ok(()));
     assert_eq!(written.len(), 3);
-
-    let mut mixed = headers(&[("mcp-param-a", "1"), ("Mcp-Param-B", "2"), ("mcp-name", "n")]);
-    remove_parameters(&mut mixed);
-    assert_eq!(mixed, headers(&[("mcp-name", "n")]));
 }
 
 const SCHEMA: &str = r#"{"type":"object","properties":{

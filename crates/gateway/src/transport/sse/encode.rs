@@ -12,16 +12,6 @@ pub(crate) fn message(data: &str, id: Option<&str>) -> Bytes {
     Event { event, id: id.map(str::to_owned), ..Event::default() }.with_data(data)
 }
 
-/// A line that readers skip; keeps a connection open.
-pub(crate) fn comment(text: &str) -> Bytes {
-    let mut lines = String::new();
-    for line in lines_of(text) {
-        push_line(&mut lines, "", line);
-    }
-    lines.push('\n');
-    lines.into()
-}
-
 /// An event with an id and empty data: a client that loses the stream can resume from its start.
 pub(crate) fn priming(id: &str, retry: Option<Duration>) -> Bytes {
     Event { id: Some(id.to_owned()), retry, ..Event::default() }.with_data("")
