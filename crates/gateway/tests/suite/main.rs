@@ -3,14 +3,14 @@
 #[cfg(test)]
 mod child_exec;
 #[cfg(test)]
-mod mcp_server;
-#[cfg(test)]
-mod raw_http;
-#[cfg(test)]
-mod serve;
-#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod demo_and_run;
 #[cfg(test)]
 mod home;
+#[cfg(test)]
+mod mcp_server;
+#[cfg(test)]
+mod raw_http;
+#[cfg(test)]
+mod serve;
