@@ -1,5 +1,6 @@
 //! Settings and wiring, the only place that chooses implementations.
 
+mod act;
 mod administration;
 mod assembly;
 mod control;
@@ -10,9 +11,8 @@ pub mod settings;
 mod surroundings;
 mod watch;
 
-pub use administration::{
-    Act, Administrator, ApiKeyView, Done, Failure, Password, StopView, UserView, administer,
-};
+pub use act::{Act, ApiKeyView, Done, Password, StopView, UserView};
+pub use administration::{Administrator, Failure, administer};
 pub use assembly::{Assembly, AssemblyError, Log, OpenedLog, Rooms};
 pub use control::{Control, ControlError, SOCKET};
 pub use directory::{DataDirectory, DirectoryError};
