@@ -6,6 +6,8 @@ mod language;
 mod observability;
 mod problem;
 mod server;
+#[cfg(test)]
+mod test_rooms;
 mod transport;
 mod upstream;
 

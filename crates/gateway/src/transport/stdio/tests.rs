@@ -3,15 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use haechi_audit::{AuditConfig, AuditLog, Durability, SubjectSealer};
-use haechi_core::{
-    Credentials, Entropy, Fetch, FetchError, Fetched, ManualClock, Secret, SeededEntropy, Timestamp,
-};
-use haechi_guard::{Guard, GuardConfig, Rooms};
-use haechi_identity::{Audience, Identity, IdentityConfig, Stores, Surroundings};
+use haechi_core::Credentials;
+use haechi_guard::{Guard, GuardConfig};
+use haechi_identity::Audience;
 use haechi_policy::{Policy, PolicySource, Role, Rule, RuleKind};
-use haechi_storage::Memory;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
 use tokio::task::JoinHandle;
@@ -19,44 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Conversation, RunError, run};
 use crate::language::Language;
+use crate::test_rooms::TestRooms;
 use crate::upstream::stdio::tests::Fixture;
 
-#[derive(Debug)]
-struct NoFetch;
-
-#[async_trait]
-impl Fetch for NoFetch {
-    async fn fetch(&self, url: &str) -> Result<Fetched, FetchError> {
-        Err(FetchError::Unreachable(url.to_owned()))
-    }
-}
-
 async fn guard(folder: &std::path::Path) -> Arc<Guard> {
-    let clock = Arc::new(ManualClock::at(Timestamp(1_800_000_000_000)));
-    let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
-    let (store, file_key) = (Arc::new(Memory::new()), Secret::new(vec![7; 32]));
-    let sealer =
-        Arc::new(SubjectSealer::new(store.clone(), &file_key, Arc::clone(&entropy)).unwrap());
-    let stores = Stores {
-        users: store.clone(),
-        passwords: store.clone(),
-        api_keys: store.clone(),
-        signing_keys: store.clone(),
-        revocations: store,
-    };
-    let surroundings = Surroundings {
-        sealer: sealer.clone(),
-        clock: clock.clone(),
-        entropy: Arc::clone(&entropy),
-        fetch: Arc::new(NoFetch),
-        file_key,
-    };
-    let settings = IdentityConfig::new("https://guard.example");
-    let identity = Arc::new(Identity::open(settings, stores, surroundings).await.unwrap());
-    let mut audit = AuditConfig::new(folder.join("audit"), "test");
-    audit.durability = Durability::Kill;
-    audit.segment_bytes = 1 << 20;
-    let (audit, _) = AuditLog::open(audit, clock.clone()).unwrap();
+    let opened = TestRooms::open(folder, |_| {}).await;
     let owner = Role {
         name: "owner".to_owned(),
         allow: vec![Rule::tools("files:*"), Rule::new(RuleKind::Other, "files:*")],
@@ -66,8 +28,7 @@ async fn guard(folder: &std::path::Path) -> Arc<Guard> {
     let upstreams = vec!["files".to_owned()];
     let source = PolicySource { roles: vec![owner], upstreams, ..PolicySource::default() };
     let policy = Policy::compile(&source, 1).unwrap().0;
-    let rooms = Rooms { identity, audit, sealer, clock, entropy };
-    Guard::new(rooms, Arc::new(policy), GuardConfig::default())
+    Guard::new(opened.rooms, Arc::new(policy), GuardConfig::default())
 }
 
 /// A client with a pipe to `haechi run`.

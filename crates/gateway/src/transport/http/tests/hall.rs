@@ -3,19 +3,16 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use haechi_audit::{AuditConfig, AuditLog, Durability, SubjectSealer};
 use haechi_core::{
-    Entropy, Fetch, FetchError, Fetched, ManualClock, Secret, SeededEntropy, Timestamp,
+    Secret,
     UpstreamName,
 };
-use haechi_guard::{Guard, GuardConfig, Rooms};
+use haechi_guard::{Guard, GuardConfig};
 use haechi_identity::{
-    Anonymous, Identity, IdentityConfig, NewUser, SignInAttempt, Stores, Surroundings,
+    Anonymous, Identity, NewUser, SignInAttempt,
 };
 use haechi_outbound::{Outbound, OutboundConfig};
 use haechi_policy::{Policy, PolicySource, Role, Rule, RuleKind};
-use haechi_storage::Memory;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -23,19 +20,10 @@ use super::mcp_server::McpServer;
 use super::raw_http::{Answer, once};
 use crate::gateway::{Gateway, HttpConfig, Parts, Route};
 use crate::server::Tls;
+use crate::test_rooms::TestRooms;
 use crate::upstream::{HttpUpstream, HttpUpstreamConfig};
 
 pub(super) const PASSWORD: &str = "correct horse battery";
-
-#[derive(Debug)]
-struct NoFetch;
-
-#[async_trait]
-impl Fetch for NoFetch {
-    async fn fetch(&self, url: &str) -> Result<Fetched, FetchError> {
-        Err(FetchError::Unreachable(url.to_owned()))
-    }
-}
 
 /// Everything, running.
 pub(super) struct Hall {
@@ -155,35 +143,10 @@ fn route(server: &McpServer, anonymous: bool) -> Route {
 }
 
 async fn rooms(folder: &std::path::Path) -> (Arc<Identity>, Arc<Guard>) {
-    let clock = Arc::new(ManualClock::at(Timestamp(1_800_000_000_000)));
-    let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
-    let (store, file_key) = (Arc::new(Memory::new()), Secret::new(vec![7; 32]));
-    let sealer =
-        Arc::new(SubjectSealer::new(store.clone(), &file_key, Arc::clone(&entropy)).unwrap());
-    let stores = Stores {
-        users: store.clone(),
-        passwords: store.clone(),
-        api_keys: store.clone(),
-        signing_keys: store.clone(),
-        revocations: store,
-    };
-    let surroundings = Surroundings {
-        sealer: sealer.clone(),
-        clock: clock.clone(),
-        entropy: Arc::clone(&entropy),
-        fetch: Arc::new(NoFetch),
-        file_key,
-    };
-    let mut settings = IdentityConfig::new("https://guard.example");
-    settings.anonymous = Some(Anonymous { roles: ["visitor".to_owned()].into() });
-    let identity = Arc::new(Identity::open(settings, stores, surroundings).await.unwrap());
-    let mut audit = AuditConfig::new(folder.join("audit"), "test");
-    audit.durability = Durability::Kill;
-    audit.segment_bytes = 1 << 20;
-    let (audit, _) = AuditLog::open(audit, clock.clone()).unwrap();
-    let rooms = Rooms { identity: identity.clone(), audit, sealer, clock, entropy };
-    let guard = Guard::new(rooms, Arc::new(policy()), GuardConfig::default());
-    (identity, guard)
+    let anonymous = Anonymous { roles: ["visitor".to_owned()].into() };
+    let opened = TestRooms::open(folder, |settings| settings.anonymous = Some(anonymous)).await;
+    let identity = Arc::clone(&opened.rooms.identity);
+    (identity, Guard::new(opened.rooms, Arc::new(policy()), GuardConfig::default()))
 }
 
 fn policy() -> Policy {

@@ -8,22 +8,21 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream;
-use haechi_audit::{AuditConfig, AuditLog, Durability, Reader, SubjectSealer};
+use haechi_audit::{Reader, SubjectSealer};
 use haechi_core::json::{Checked, Limits};
 use haechi_core::{
-    Clock, Entropy, Era, Event, Fetch, FetchError, Fetched, ManualClock, Means, Origin, Principal,
-    Sealer, Secret, SeededEntropy, Timestamp, UpstreamName,
+    Clock, Era, Event, ManualClock, Means, Origin, Principal,
+    Sealer, UpstreamName,
 };
 use haechi_guard::{
     Answer, AnswerBody, AnswerItem, Guard, GuardConfig, Incoming, IncomingBody, IncomingItem,
-    Outgoing, Passage, Proofs, Refusal, Rooms, SessionLimits, SessionPass, Upstream,
+    Outgoing, Passage, Proofs, Refusal, SessionLimits, SessionPass, Upstream,
     UpstreamFailure,
 };
-use haechi_identity::{Identity, IdentityConfig, Stores, Surroundings};
 use haechi_policy::{Policy, PolicySource, Role, Rule, RuleKind};
-use haechi_storage::Memory;
 
 use super::super::Together;
+use crate::test_rooms::TestRooms;
 
 pub(super) const IDLE: Duration = Duration::from_secs(60);
 
@@ -165,16 +164,6 @@ impl Upstream for Scripted {
     }
 }
 
-#[derive(Debug)]
-struct NoFetch;
-
-#[async_trait]
-impl Fetch for NoFetch {
-    async fn fetch(&self, url: &str) -> Result<Fetched, FetchError> {
-        Err(FetchError::Unreachable(url.to_owned()))
-    }
-}
-
 /// Everything, with the upstreams `crm`, `files` and `old`.
 pub(super) struct Hall {
     pub(super) together: Arc<Together>,
@@ -190,33 +179,7 @@ pub(super) struct Hall {
 impl Hall {
     pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(ManualClock::at(Timestamp(1_800_000_000_000)));
-        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
-        let (store, file_key) = (Arc::new(Memory::new()), Secret::new(vec![7; 32]));
-        let sealer =
-            Arc::new(SubjectSealer::new(store.clone(), &file_key, Arc::clone(&entropy)).unwrap());
-        let stores = Stores {
-            users: store.clone(),
-            passwords: store.clone(),
-            api_keys: store.clone(),
-            signing_keys: store.clone(),
-            revocations: store,
-        };
-        let surroundings = Surroundings {
-            sealer: sealer.clone(),
-            clock: clock.clone(),
-            entropy: Arc::clone(&entropy),
-            fetch: Arc::new(NoFetch),
-            file_key,
-        };
-        let settings = IdentityConfig::new("https://guard.example");
-        let identity = Arc::new(Identity::open(settings, stores, surroundings).await.unwrap());
-        let mut audit = AuditConfig::new(folder.path().join("audit"), "test");
-        audit.durability = Durability::Kill;
-        audit.segment_bytes = 1 << 20;
-        let (audit, _) = AuditLog::open(audit, clock.clone()).unwrap();
-        let (rooms_sealer, rooms_clock) = (sealer.clone(), clock.clone());
-        let rooms = Rooms { identity, audit, sealer: rooms_sealer, clock: rooms_clock, entropy };
+        let TestRooms { rooms, clock, sealer } = TestRooms::open(folder.path(), |_| {}).await;
         let sessions = SessionLimits { idle: IDLE, ..SessionLimits::default() };
         let config = GuardConfig { sessions, ..GuardConfig::default() };
         let guard = Guard::new(rooms, Arc::new(policy()), config);
