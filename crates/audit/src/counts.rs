@@ -118,7 +118,7 @@ mod tests {
         let unrecorded = std::mem::take(&mut counts);
         counts.add(None, "/mcp", "expired", 8);
         counts.give_back(unrecorded);
-        assert_eq!(counts.events().len(), BUCKETS);
+        assert!(counts.events().len() <= BUCKETS);
         assert_eq!(total(&counts), 100_001);
     }
 
