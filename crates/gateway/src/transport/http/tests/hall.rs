@@ -3,14 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use haechi_core::{
-    Secret,
-    UpstreamName,
-};
+use haechi_core::{Secret, UpstreamName};
 use haechi_guard::{Guard, GuardConfig};
-use haechi_identity::{
-    Anonymous, Identity, NewUser, SignInAttempt,
-};
+use haechi_identity::{Anonymous, Identity, NewUser, SignInAttempt};
 use haechi_outbound::{Outbound, OutboundConfig};
 use haechi_policy::{Policy, PolicySource, Role, Rule, RuleKind};
 use tokio::net::TcpListener;

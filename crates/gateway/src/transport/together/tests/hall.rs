@@ -10,14 +10,10 @@ use futures::StreamExt;
 use futures::stream;
 use haechi_audit::{Reader, SubjectSealer};
 use haechi_core::json::{Checked, Limits};
-use haechi_core::{
-    Clock, Era, Event, ManualClock, Means, Origin, Principal,
-    Sealer, UpstreamName,
-};
+use haechi_core::{Clock, Era, Event, ManualClock, Means, Origin, Principal, Sealer, UpstreamName};
 use haechi_guard::{
     Answer, AnswerBody, AnswerItem, Guard, GuardConfig, Incoming, IncomingBody, IncomingItem,
-    Outgoing, Passage, Proofs, Refusal, SessionLimits, SessionPass, Upstream,
-    UpstreamFailure,
+    Outgoing, Passage, Proofs, Refusal, SessionLimits, SessionPass, Upstream, UpstreamFailure,
 };
 use haechi_policy::{Policy, PolicySource, Role, Rule, RuleKind};
 
