@@ -9,6 +9,7 @@ use cedar_policy::{
 };
 use haechi_core::{Action, Means, Principal};
 use quick_cache::sync::Cache;
+use serde_json::Value;
 
 use crate::answer::{Denial, DenialReason, Foresight, RuleId};
 use crate::cedar::context;
@@ -36,8 +37,9 @@ pub(crate) enum Verdict {
     Deny(Arc<Denial>),
 }
 
-/// What a decision that reads no context depends on, besides the policy the cache belongs to. The
-/// digest covers the tenant and all else of the principal that policy reads.
+/// What a decision depends on that reads nothing of a call but which matchers fit its arguments,
+/// besides the policy the cache belongs to. The digest covers the tenant and all else of the
+/// principal that policy reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     principal: [u8; 32],
@@ -47,6 +49,9 @@ pub(crate) struct Key {
     /// Absent where the tool is not known.
     annotations: Option<Annotations>,
     tags: Vec<String>,
+    /// For each matcher of the shard whether it holds, then for each whether it is suspected; empty
+    /// where no policy of the shard has one.
+    fits: Vec<bool>,
 }
 
 impl Key {
@@ -63,6 +68,7 @@ impl Key {
             name: Arc::clone(&question.resource.name),
             annotations: question.tool.map(|tool| tool.annotations),
             tags: tags.to_vec(),
+            fits: Vec::new(),
         })
     }
 }
@@ -101,7 +107,9 @@ impl Policy {
         let Some(shard) = self.shard(question) else {
             return deny([].into(), DenialReason::NoRule, None);
         };
-        let key = Key::of(question).filter(|_| memory == Memory::Use && !shard.reads.context());
+        let usable = memory == Memory::Use && shard.reads.only_matchers();
+        let key = Key::of(question).filter(|_| usable);
+        let key = key.map(|key| Key { fits: self.fits(shard, question), ..key });
         if let Some(known) = key.as_ref().and_then(|key| self.caches.verdicts.get(key)) {
             return known;
         }
@@ -152,6 +160,18 @@ impl Policy {
         let request = Request::new(names.principal, names.action, names.resource, context, None)
             .map_err(|_| "the request cannot be built")?;
         Ok(Bench { request, entities })
+    }
+
+    /// Which matchers of `shard` hold, and which are suspected: all that its policies learn of the
+    /// arguments.
+    fn fits(&self, shard: &Shard, question: &Question<'_>) -> Vec<bool> {
+        if !shard.reads.arguments() {
+            return Vec::new();
+        }
+        let arguments = question.arguments.unwrap_or(&Value::Null);
+        let matchers = self.matchers(shard);
+        let holds = matchers.iter().map(|matcher| matcher.holds(arguments));
+        holds.chain(matchers.iter().map(|matcher| matcher.suspected(arguments))).collect()
     }
 
     fn matchers(&self, shard: &Shard) -> Vec<&crate::matcher::ArgumentMatcher> {

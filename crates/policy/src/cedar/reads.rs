@@ -45,6 +45,11 @@ impl Reads {
         self.0 & Self::CONTEXT.0 & !Self::CALL.0 != 0
     }
 
+    /// Whether all it reads that changes from call to call is which matchers fit the arguments.
+    pub(crate) const fn only_matchers(self) -> bool {
+        self.0 & Self::CONTEXT.0 & !(Self::MATCHED.0 | Self::SUSPECTED.0) == 0
+    }
+
     fn member(name: &str) -> Self {
         match name {
             "arguments" => Self::ARGUMENTS,

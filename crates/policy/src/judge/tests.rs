@@ -275,20 +275,30 @@ proptest! {
 }
 
 #[test]
-fn a_verdict_is_kept_only_where_no_policy_of_the_shard_reads_the_context() {
+fn a_verdict_is_kept_where_only_matchers_look_at_the_call() {
     let mut role = Role { name: "user".into(), ..Role::default() };
     role.allow.push(Rule::tools("files:read_*"));
     let mut with_path = Rule::tools("crm:get");
     with_path.arguments.insert("path".into(), Matcher::Prefix("/a".into()));
     role.allow.push(with_path);
+    let at_noon = r#"permit(principal, action == Haechi::Action::"call_tool", resource)
+        when { resource.upstream == "other" && context.time.hour == 12 };"#;
     let source = PolicySource {
         roles: vec![role],
+        cedar: vec![CedarFile { name: "noon.cedar".into(), text: at_noon.into() }],
         upstreams: UPSTREAMS.map(str::to_owned).to_vec(),
         ..PolicySource::default()
     };
-    let (policy, _) = Policy::compile(&source, 1).unwrap();
-    let origin = Origin::default();
-    for (upstream, name, kept) in [("files", "read_file", 1), ("crm", "get", 1)] {
+    let (clocked, _) = Policy::compile(&source, 1).unwrap();
+    let (timeless, _) = Policy::compile(&PolicySource { cedar: Vec::new(), ..source }, 1).unwrap();
+    let expected = [
+        ("files", "read_file", "/a", true, 1),
+        ("crm", "get", "/a", true, 2),
+        ("crm", "get", "/a/b", true, 2),
+        ("crm", "get", "/b", false, 3),
+        ("crm", "get", "/a/c", true, 3),
+    ];
+    for (upstream, name, path, permits, kept) in expected {
         let case = Case {
             principal: principal(&["user"], None, (true, false, false)),
             action: Action::CallTool,
@@ -296,10 +306,13 @@ fn a_verdict_is_kept_only_where_no_policy_of_the_shard_reads_the_context() {
                 upstream: UpstreamName::parse(upstream).unwrap(),
                 name: name.into(),
             },
-            arguments: Some(json!({"path": "/a"})),
+            arguments: Some(json!({ "path": path })),
             hour: 0,
         };
-        assert!(permitted(&policy.verdict(&ask(&case, &origin))));
-        assert_eq!(policy.caches.verdicts.len(), kept, "{upstream}");
+        let origin = Origin::default();
+        assert_eq!(permitted(&timeless.verdict(&ask(&case, &origin))), permits, "{path}");
+        assert_eq!(timeless.caches.verdicts.len(), kept, "{upstream} {path}");
+        assert_eq!(permitted(&clocked.verdict(&ask(&case, &origin))), permits, "{path}");
+        assert_eq!(clocked.caches.verdicts.len(), 0, "the time may change every answer");
     }
 }
