@@ -42,7 +42,7 @@ const MAX_BYTES: u64 = 4 << 20;
 pub const ANONYMOUS_ROLE: &str = "anonymous";
 
 /// Sections that are read once, at the start.
-const READ_ONCE: [&str; 12] = [
+const READ_ONCE: [&str; 13] = [
     "data",
     "listen",
     "token",
@@ -55,6 +55,7 @@ const READ_ONCE: [&str; 12] = [
     "log",
     "telemetry",
     "metrics",
+    "outbound",
 ];
 
 /// Everything the settings say, checked.

@@ -306,6 +306,8 @@ fn what_is_read_once_is_told_when_it_changes() {
     let after = good("[listen]\naddress = \"127.0.0.1:2\"\n[policy]\ntell_denied = true");
     assert_eq!(before.needs_restart_for(&after), ["listen", "policy.tell_denied"]);
     assert!(after.needs_restart_for(&after.clone()).is_empty());
+    let slower = good("[outbound]\nconnect_timeout = \"9s\"");
+    assert_eq!(good("").needs_restart_for(&slower), ["outbound"]);
 }
 
 #[test]
