@@ -8,6 +8,7 @@ mod event;
 mod fetch;
 pub mod json;
 mod principal;
+mod protect;
 pub mod rpc;
 mod sealed;
 mod secret;
@@ -23,6 +24,9 @@ pub use event::{
 };
 pub use fetch::{Fetch, FetchError, Fetched};
 pub use principal::{Means, Principal, Restriction};
+pub use protect::{
+    Opened, Place, ProtectError, Protection, Protector, Recognized, ToOpen, ToProtect,
+};
 pub use sealed::{Commitment, SealError, Sealed, Sealer, Sid};
 pub use secret::Secret;
 pub use store::{

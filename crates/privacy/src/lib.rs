@@ -1,0 +1,5 @@
+//! What must stay unseen: finds personal, financial and secret data, and does with it what the settings say.
+
+mod finding;
+
+pub use finding::{Evidence, Finding, RuleName};

@@ -1,0 +1,3 @@
+//! Trains the tagger of names from labelled text.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What is kept sealed: keys, envelopes, tokens, and the keys of persons.
