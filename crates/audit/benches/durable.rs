@@ -160,6 +160,7 @@ fn intent() -> Intent {
         decision: "permit".to_owned(),
         rules: vec!["role user, rule 1".to_owned()],
         stage: None,
+        findings: Vec::new(),
         policy_epoch: 3,
         request_bytes: 212,
         trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
@@ -174,6 +175,7 @@ fn conclusion() -> Conclusion {
         duration_us: 812,
         response_bytes: 1410,
         messages: 1,
+        findings: Vec::new(),
         result: Some(Commitment("C".repeat(43))),
     }
 }

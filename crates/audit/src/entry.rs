@@ -1,6 +1,6 @@
 //! An entry: canonical JSON (fixed key order, whole numbers) of at most 65 535 bytes.
 
-use haechi_core::{Commitment, Event, Intent, Sealed, Timestamp};
+use haechi_core::{Commitment, Event, FindingCount, Intent, Sealed, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::frame::{self, LARGEST_ENTRY_BYTES};
@@ -11,7 +11,10 @@ pub(crate) const START: &[u8] = b"{\"v\":1,\"seq\":";
 const ENVELOPE_BYTES: usize = 256;
 const LARGEST_EVENT_BYTES: usize = LARGEST_ENTRY_BYTES - ENVELOPE_BYTES;
 /// More room than the frame of any outcome takes.
-pub(crate) const OUTCOME_ROOM_BYTES: u64 = 640;
+pub(crate) const OUTCOME_ROOM_BYTES: u64 = 2560;
+
+/// What of that is for findings; the rest fits without them.
+const OUTCOME_FINDINGS_BYTES: usize = 1900;
 
 /// One entry of a log, as it was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +112,10 @@ impl Encoded {
     /// An outcome, whose frame fits into [`OUTCOME_ROOM_BYTES`] whatever it holds.
     pub(crate) fn outcome(mut conclusion: haechi_core::Conclusion) -> Self {
         let whole = |result: &Commitment| result.0.len() <= 64;
-        let truncated = !conclusion.result.as_ref().is_none_or(whole);
+        let found = conclusion.findings.len();
+        fit_findings(&mut conclusion.findings);
+        let truncated =
+            !conclusion.result.as_ref().is_none_or(whole) || found != conclusion.findings.len();
         conclusion.result = conclusion.result.filter(whole);
         Self { json: encode(&Event::Outcome(conclusion)), truncated }
     }
@@ -182,6 +188,11 @@ fn cut(event: &mut Event) {
             cut_text(&mut act.object);
             cut_list(&mut act.detail);
         }
+        Event::Reveal(reveal) => {
+            cut_text(&mut reveal.purpose);
+            reveal.reason.iter_mut().for_each(cut_text);
+            cut_sealed(&mut reveal.note);
+        }
         Event::Session(opening) => {
             cut_sealed(&mut opening.address);
             cut_sealed(&mut opening.client);
@@ -199,6 +210,7 @@ fn cut(event: &mut Event) {
             cut_text(version);
         }
         Event::Outcome(conclusion) => {
+            cut_findings(&mut conclusion.findings);
             conclusion.result = conclusion.result.take().filter(|result| result.0.len() <= 64);
         }
     }
@@ -214,11 +226,28 @@ fn cut_intent(intent: &mut Intent) {
     optional.into_iter().flatten().for_each(cut_text);
     cut_list(&mut intent.roles);
     cut_list(&mut intent.rules);
+    cut_findings(&mut intent.findings);
     intent.parameters.truncate(16);
     intent.parameters.iter_mut().for_each(|parameter| {
         cut_text(&mut parameter.name);
         parameter.commitment = parameter.commitment.take().filter(|c| c.0.len() <= 64);
     });
+}
+
+/// Keeps the first findings that fit into the room an outcome has for them.
+fn fit_findings(findings: &mut Vec<FindingCount>) {
+    let mut left = OUTCOME_FINDINGS_BYTES;
+    findings.retain(|finding| {
+        let bytes = 1 + serde_json::to_vec(finding).map_or(left, |json| json.len());
+        let fits = bytes <= left;
+        left = left.saturating_sub(bytes);
+        fits
+    });
+}
+
+fn cut_findings(findings: &mut Vec<FindingCount>) {
+    findings.truncate(16);
+    findings.iter_mut().for_each(|finding| cut_text(&mut finding.path));
 }
 
 fn cut_list(list: &mut Vec<String>) {

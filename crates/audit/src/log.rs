@@ -135,7 +135,7 @@ impl AuditLog {
     /// says of itself.
     pub async fn note(&self, event: Event) -> Result<u64, RecordError> {
         let class = match &event {
-            Event::Session(_) | Event::Administration(_) => Class::Note,
+            Event::Session(_) | Event::Administration(_) | Event::Reveal(_) => Class::Note,
             Event::SignIn(sign_in) if sign_in.success => Class::Note,
             // Anybody can cause these.
             Event::SignIn(_) => Class::Outside,

@@ -23,6 +23,8 @@ pub enum EventKind {
     SignIn,
     /// Something was administered.
     Administration,
+    /// Somebody asked to see what a protected text holds.
+    Reveal,
     /// Refusals before anybody was known.
     RefusalCount,
     /// A writer started or stopped.
@@ -31,12 +33,13 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Intent,
         Self::Outcome,
         Self::Session,
         Self::SignIn,
         Self::Administration,
+        Self::Reveal,
         Self::RefusalCount,
         Self::Log,
     ];
@@ -50,6 +53,7 @@ impl EventKind {
             Self::Session => "session",
             Self::SignIn => "sign-in",
             Self::Administration => "administration",
+            Self::Reveal => "reveal",
             Self::RefusalCount => "refusal-count",
             Self::Log => "log",
         }
@@ -70,6 +74,7 @@ impl EventKind {
             Event::Session(_) => Self::Session,
             Event::SignIn(_) => Self::SignIn,
             Event::Administration(_) => Self::Administration,
+            Event::Reveal(_) => Self::Reveal,
             Event::RefusalCount { .. } => Self::RefusalCount,
             Event::Log { .. } => Self::Log,
         }
@@ -166,6 +171,10 @@ impl Query {
             }
             Event::SignIn(sign_in) => !self.about_tools() && self.is_person(&sign_in.sid),
             Event::Administration(act) => !self.about_tools() && self.is_person(&act.sid),
+            Event::Reveal(reveal) => {
+                let about = reveal.subject.as_ref().is_some_and(|sid| self.is_person(sid));
+                !self.about_tools() && (about || self.is_person(&reveal.sid))
+            }
             Event::RefusalCount { .. } | Event::Log { .. } => !self.about_calls(),
         };
         let when = self.since.is_none_or(|since| entry.at >= since)

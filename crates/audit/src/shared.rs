@@ -340,6 +340,7 @@ pub(crate) const fn conclusion(
         duration_us,
         response_bytes: 0,
         messages: 0,
+        findings: Vec::new(),
         result: None,
     }
 }

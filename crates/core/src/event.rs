@@ -17,6 +17,21 @@ pub struct ParameterName {
     pub commitment: Option<Commitment>,
 }
 
+/// How often one kind of personal data stood at one place, and what was done with it. Never a value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingCount {
+    /// The kind, such as `EMAIL_ADDRESS`.
+    pub kind: Arc<str>,
+    /// JSON pointer of the leaf, array positions and personal member names written `*`, cut to 128
+    /// bytes.
+    pub path: String,
+    /// How many.
+    pub count: u32,
+    /// What was done: `allow`, `refuse`, `mask`, `redact`, `hash`, `tokenize`, `encrypt`, `format`,
+    /// `generalize`, `restore`.
+    pub action: Arc<str>,
+}
+
 /// Who, as every entry about a caller says it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
@@ -103,6 +118,9 @@ pub struct Intent {
     /// The stage that refused, when it was not policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
+    /// What must stay unseen and stood in the call, or was opened for it; at most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<FindingCount>,
     /// Version of the policies that decided.
     pub policy_epoch: u64,
     /// Size of the request's body.
@@ -156,6 +174,9 @@ pub struct Conclusion {
     pub response_bytes: u64,
     /// Messages that went to the caller.
     pub messages: u32,
+    /// What must stay unseen and stood in what came back; at most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<FindingCount>,
     /// Commitment of the final message's exact text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<Commitment>,
@@ -189,6 +210,30 @@ pub struct Administration {
     pub detail: Vec<String>,
 }
 
+/// Somebody asked to see what a protected text holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reveal {
+    /// Who asked.
+    pub sid: Sid,
+    /// The kind of value; empty when it was never known.
+    pub kind: Arc<str>,
+    /// Commitment of the protected text, under the asker.
+    pub text: Commitment,
+    /// Whom the value is about, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Sid>,
+    /// What for: one of the purposes that the settings name.
+    pub purpose: String,
+    /// The asker's own words about it, sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Sealed>,
+    /// Whether it was shown.
+    pub success: bool,
+    /// Why not, a fixed word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -204,6 +249,8 @@ pub enum Event {
     SignIn(SignIn),
     /// Something was administered.
     Administration(Administration),
+    /// Somebody asked to see what a protected text holds.
+    Reveal(Reveal),
     /// Refusals before anybody was known, counted for one second.
     RefusalCount {
         /// Address prefix: /24 of IPv4, /48 of IPv6.

@@ -19,8 +19,8 @@ pub use clock::{Clock, ManualClock, Timestamp};
 pub use credentials::Credentials;
 pub use entropy::{Entropy, EntropyError, SeededEntropy};
 pub use event::{
-    Administration, Completion, Conclusion, Event, Intent, Opening, OpeningKind, ParameterName,
-    SignIn,
+    Administration, Completion, Conclusion, Event, FindingCount, Intent, Opening, OpeningKind,
+    ParameterName, Reveal, SignIn,
 };
 pub use fetch::{Fetch, FetchError, Fetched};
 pub use principal::{Means, Principal, Restriction};

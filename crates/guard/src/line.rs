@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use haechi_audit::{OpenIntent, Recorded};
 use haechi_core::json::{Checked, Text};
-use haechi_core::{Action, Completion, Conclusion, Principal, Resource};
+use haechi_core::{Action, Completion, Conclusion, FindingCount, Principal, Resource};
 use haechi_identity::Stopped;
 use haechi_policy::{Denial, DenialReason, Permitted, Question, RuleId};
 use tokio::sync::OwnedSemaphorePermit;
@@ -61,6 +61,8 @@ pub(crate) struct Line<'g> {
     pub(crate) call: GovernedCall,
     session: Option<Arc<Session>>,
     assertion: Option<String>,
+    /// What must stay unseen and stood in it.
+    pub(crate) findings: Vec<FindingCount>,
     started: Instant,
 }
 
@@ -99,7 +101,8 @@ impl<'g> Line<'g> {
         let session = session.transpose()?;
         let call = GovernedCall::read(call)?;
         let settled = guard.settled();
-        Ok(Self { guard, settled, principal, call, session, assertion: None, started })
+        let (assertion, findings) = (None, Vec::new());
+        Ok(Self { guard, settled, principal, call, session, assertion, findings, started })
     }
 
     async fn stages(&mut self) -> Result<(Permitted, Screened, OwnedSemaphorePermit), Stop> {
@@ -291,6 +294,7 @@ impl<'g> Line<'g> {
             duration_us: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
             response_bytes: 0,
             messages: 0,
+            findings: Vec::new(),
             result: None,
         };
         let audit = &self.guard.rooms().audit;

@@ -51,6 +51,7 @@ impl Line<'_> {
             decision: decision.to_owned(),
             rules,
             stage,
+            findings: self.findings.clone(),
             policy_epoch: self.guard.policy().epoch(),
             request_bytes: u64::try_from(self.call.body().len()).unwrap_or(u64::MAX),
             trace_id: origin.trace_id.as_deref().map(str::to_owned),

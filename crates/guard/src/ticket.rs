@@ -1,5 +1,6 @@
 //! A call that has left: what its messages are screened under, and what its outcome is written with.
 
+use std::mem;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -7,8 +8,11 @@ use std::time::Instant;
 use haechi_audit::OpenIntent;
 use haechi_core::json::Checked;
 use haechi_core::rpc::RequestId;
-use haechi_core::{Action, Completion, Conclusion, Era, Principal, Resource, Sealer};
+use haechi_core::{Action, Completion, Conclusion, Era, FindingCount, Principal, Resource, Sealer};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
+
+/// Findings that an outcome holds at most.
+const MAX_FINDINGS: usize = 64;
 
 /// A call that has left.
 #[derive(Debug)]
@@ -26,6 +30,7 @@ pub(crate) struct Ticket {
     started: Instant,
     bytes: AtomicU64,
     messages: AtomicU32,
+    findings: Mutex<Vec<FindingCount>>,
     open: Mutex<Option<(OpenIntent, OwnedSemaphorePermit)>>,
 }
 
@@ -58,6 +63,7 @@ impl Ticket {
             started: departure.started,
             bytes: AtomicU64::new(0),
             messages: AtomicU32::new(0),
+            findings: Mutex::new(Vec::new()),
             open: Mutex::new(Some((departure.intent, departure.place))),
         }
     }
@@ -66,6 +72,13 @@ impl Ticket {
     pub(crate) fn count(&self, message: &Checked) {
         self.bytes.fetch_add(u64::try_from(message.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.messages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes what must stay unseen and stood in what came back.
+    pub(crate) fn note_findings(&self, counts: Vec<FindingCount>) {
+        let mut findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = MAX_FINDINGS.saturating_sub(findings.len());
+        findings.extend(counts.into_iter().take(room));
     }
 
     /// Whether the outcome is still to be written.
@@ -87,6 +100,7 @@ impl Ticket {
             duration_us: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
             response_bytes: self.bytes.load(Ordering::Relaxed),
             messages: self.messages.load(Ordering::Relaxed),
+            findings: mem::take(&mut *self.findings.lock().unwrap_or_else(PoisonError::into_inner)),
             result,
         };
         if intent.conclude(conclusion).is_err() {

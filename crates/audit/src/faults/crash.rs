@@ -56,6 +56,7 @@ pub(super) fn intent(name: &str, size: usize) -> Intent {
         decision: "permit".to_owned(),
         rules: vec!["role user".to_owned()],
         stage: None,
+        findings: Vec::new(),
         policy_epoch: 1,
         request_bytes: 100,
         trace_id: None,

@@ -54,6 +54,7 @@ pub(crate) fn intent(name: &str) -> Intent {
         decision: "permit".to_owned(),
         rules: vec!["role user".to_owned()],
         stage: None,
+        findings: Vec::new(),
         policy_epoch: 1,
         request_bytes: 100,
         trace_id: None,
@@ -68,6 +69,7 @@ pub(crate) fn end(completion: Completion) -> Conclusion {
         duration_us: 1234,
         response_bytes: 56,
         messages: 1,
+        findings: Vec::new(),
         result: None,
     }
 }

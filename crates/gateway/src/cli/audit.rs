@@ -320,6 +320,14 @@ fn other(event: &Event) -> [String; 5] {
             let what = format!("{} {}", act.act, act.object.get(..12).unwrap_or(&act.object));
             line(short(&act.sid), what, act.detail.join(" "))
         }
+        Event::Reveal(reveal) => {
+            let outcome = reveal.reason.clone().unwrap_or_else(|| "shown".to_owned());
+            line(
+                short(&reveal.sid),
+                format!("reveal {} for {}", reveal.kind, reveal.purpose),
+                outcome,
+            )
+        }
         Event::RefusalCount { route, reason, count, .. } => {
             line(String::new(), format!("{count} refused at {route}"), reason.clone())
         }
