@@ -1,0 +1,22 @@
+//! Checks by which a candidate proves itself: checksums, calendars and published structures.
+//!
+//! A check ignores the separators usual for its number and is total: any string is answered, none panics.
+//! Patterns decide what is looked at, so a check need not repeat their form, but must not accept another.
+
+mod digits;
+mod luhn;
+
+/// Whether a candidate holds; the text is what the pattern's value group took.
+pub(crate) type Validator = fn(&str) -> bool;
+
+/// The families. A new one adds its table here.
+const TABLES: [&[(&str, Validator)]; 1] = [luhn::TABLE];
+
+/// The check that pattern files call `name`.
+pub(crate) fn find(name: &str) -> Option<Validator> {
+    let mut entries = TABLES.iter().copied().flatten();
+    entries.find(|(known, _)| *known == name).map(|(_, validator)| *validator)
+}
+
+#[cfg(test)]
+mod tests;
