@@ -13,6 +13,7 @@ pub mod rpc;
 mod sealed;
 mod secret;
 mod store;
+mod vault_store;
 
 pub use call::{Action, Era, Origin, Resource, ToolName, UpstreamName};
 pub use clock::{Clock, ManualClock, Timestamp};
@@ -33,4 +34,8 @@ pub use store::{
     ApiKeyStore, PasswordStore, Revocation, RevocationKind, RevocationStore, SigningKeyState,
     SigningKeyStore, StoreError, StoredApiKey, StoredPassword, StoredSigningKey, StoredSubject,
     StoredUser, SubjectStore, UserChange, UserStore,
+};
+pub use vault_store::{
+    KeyState, Rewrapped, StoredKeyVersion, StoredToken, StoredVaultKey, TokenCount, TokenStore,
+    VaultKeyChange, VaultKeyStore, VaultPurpose,
 };
