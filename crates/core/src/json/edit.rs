@@ -90,6 +90,16 @@ impl<'a> Editor<'a> {
         self
     }
 
+    /// Gives `member` the name `key`. That no other member of its object has this name is for the
+    /// caller to see to.
+    pub fn rename(&mut self, member: &Member<'a>, key: &str) -> &mut Self {
+        if !self.contains(member.value) || member.key_span.start < self.root.span().start {
+            return self.reject(EditError::Foreign);
+        }
+        self.splices.push(Splice { range: member.key_span.clone(), new: quote(key) });
+        self
+    }
+
     /// Takes the member `key` out of `object`, with its comma; nothing when there is none.
     pub fn remove_member(&mut self, object: Text<'a>, key: &str) -> &mut Self {
         if !self.accepts(object, Kind::Object) {

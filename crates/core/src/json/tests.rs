@@ -381,6 +381,24 @@ fn value_at<'a>(root: &'a mut Value, path: &[usize]) -> &'a mut Value {
     })
 }
 
+#[test]
+fn a_renamed_member_keeps_its_value_and_its_neighbours() {
+    let root = text(r#"{ "a\u0041" : [1, {"b":2}] , "c":3 }"#);
+    let first = root.members().next().unwrap();
+    let inner = first.value.elements().nth(1).unwrap();
+    let mut editor = Editor::new(root);
+    editor.rename(&first, "x\"y").rename(&inner.members().next().unwrap(), "d");
+    editor.replace(root.member("c").unwrap(), "4");
+    assert_eq!(editor.finish().unwrap(), r#"{ "x\"y" : [1, {"d":2}] , "c":4 }"#);
+
+    let mut editor = Editor::new(inner);
+    editor.rename(&first, "x");
+    assert_eq!(editor.finish(), Err(EditError::Foreign));
+    let mut editor = Editor::new(root);
+    editor.rename(&first, "x").rename(&first, "y");
+    assert!(matches!(editor.finish(), Err(EditError::Overlap { .. })));
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in vec(any::<u8>(), 0..200)) {
