@@ -13,6 +13,7 @@ pub mod rpc;
 mod sealed;
 mod secret;
 mod store;
+mod subject_store;
 mod vault_store;
 
 pub use call::{Action, Era, Origin, Resource, ToolName, UpstreamName};
@@ -34,6 +35,10 @@ pub use store::{
     ApiKeyStore, PasswordStore, Revocation, RevocationKind, RevocationStore, SigningKeyState,
     SigningKeyStore, StoreError, StoredApiKey, StoredPassword, StoredSigningKey, StoredSubject,
     StoredUser, SubjectStore, UserChange, UserStore,
+};
+pub use subject_store::{
+    BackUp, ErasureStart, LegalHold, RawFile, RegisteredSubject, StoredErasure, StoredSubjectKey,
+    StoredSubjectName, SubjectKeyBackup, SubjectKeyState, SubjectKeyStore, SubjectRegistry,
 };
 pub use vault_store::{
     KeyState, Rewrapped, StoredKeyVersion, StoredToken, StoredVaultKey, TokenCount, TokenStore,

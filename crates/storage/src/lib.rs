@@ -1,4 +1,5 @@
-//! Where users, keys and revocations are kept: in memory, or in one SQLite file.
+//! Where users, keys and revocations are kept: in memory, or in one SQLite file, with the keys of
+//! persons in another.
 //!
 //! Both backends implement every contract of `haechi_core` and pass one suite, `tests/suite`.
 //!
@@ -9,7 +10,9 @@ mod memory;
 mod merge;
 mod rule;
 mod sqlite;
+mod subject_keys;
 mod written;
 
-pub use memory::Memory;
+pub use memory::{Memory, MemorySubjectKeys};
 pub use sqlite::Sqlite;
+pub use subject_keys::SubjectKeyFile;

@@ -1,7 +1,9 @@
 //! Everything in this process, for tests, trials and `haechi run` without a user base.
 
 mod keys;
+mod people;
 mod revocations;
+mod subject_keys;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -17,6 +19,7 @@ use haechi_core::{
 use crate::merge;
 use crate::rule::{exists, missing, named};
 use crate::written::Written;
+pub use subject_keys::MemorySubjectKeys;
 
 /// A store that lives as long as the process. Clones share what they hold.
 ///
@@ -35,6 +38,7 @@ struct State {
     revocations: BTreeMap<(RevocationKind, String, String), Revocation>,
     subjects: HashMap<Sid, StoredSubject>,
     sids: HashMap<[u8; 32], Sid>,
+    people: people::People,
 }
 
 /// A thread panicked while it held the state, which may be half changed.

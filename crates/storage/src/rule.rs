@@ -1,6 +1,6 @@
 //! What no backend keeps.
 
-use haechi_core::StoreError;
+use haechi_core::{Sid, StoreError};
 
 /// Something that others are found by was empty.
 #[derive(Debug, thiserror::Error)]
@@ -23,4 +23,11 @@ pub(crate) fn exists(name: &str) -> StoreError {
 /// `Missing` for something that is named by a word.
 pub(crate) fn missing(name: &str) -> StoreError {
     StoreError::Missing(name.to_owned())
+}
+
+/// What stands for the name of an erased person once another has it: 32 bytes that are its own.
+pub(crate) fn parted(sid: &Sid) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.iter_mut().zip(sid.0.bytes()).for_each(|(to, from)| *to = from);
+    bytes
 }

@@ -5,20 +5,24 @@
 //! locks order the processes among each other.
 
 mod api_keys;
-mod epoch;
-mod failure;
+mod backup;
+pub(crate) mod epoch;
+pub(crate) mod failure;
 mod file;
 mod lane;
-mod migrate;
+pub(crate) mod migrate;
 mod open;
+mod people;
+mod people_rows;
+mod raw;
 mod revocations;
-mod row;
+pub(crate) mod row;
 mod signing_keys;
 mod subjects;
 mod users;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use haechi_core::StoreError;
@@ -28,6 +32,7 @@ use crate::written::Written;
 use epoch::EpochReader;
 use failure::Failure;
 use lane::Lane;
+use migrate::Schema;
 
 /// A store in one SQLite file. Clones share its connections.
 ///
@@ -40,6 +45,8 @@ struct Connections {
     writer: Lane,
     readers: Lane,
     epoch: Mutex<EpochReader>,
+    schema: &'static Schema,
+    path: PathBuf,
 }
 
 impl Sqlite {
@@ -54,13 +61,28 @@ impl Sqlite {
     /// others may write to its directory or read it (the source says what to do), when another program
     /// made it, and when it cannot be opened.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_as(path, &migrate::STORE).await
+    }
+
+    /// As [`Self::open`], for a file of another schema.
+    pub(crate) async fn open_as(path: &Path, schema: &'static Schema) -> Result<Self, StoreError> {
         let path = path.to_owned();
-        let opened = tokio::task::spawn_blocking(move || open::open(&path)).await;
+        let opened = tokio::task::spawn_blocking(move || open::open(&path, schema)).await;
         Ok(Self(Arc::new(opened.map_err(|_| Failure::Closed)??)))
     }
 
+    /// The number that tells caches to look again.
+    pub(crate) async fn read_epoch(&self) -> Result<u64, StoreError> {
+        // Whatever goes wrong on the short way, the long way is the one that tells.
+        let short = self.0.epoch.lock().ok().and_then(|mut reader| reader.read().ok());
+        match short {
+            Some(epoch) => Ok(epoch),
+            None => self.read(epoch::find).await,
+        }
+    }
+
     /// Runs `work` on a connection that only reads.
-    async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -69,22 +91,41 @@ impl Sqlite {
     }
 
     /// Runs `work` in a transaction of its own, and raises the epoch in it when `work` says so.
-    async fn write<T: Send + 'static>(
+    pub(crate) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<Written<T>, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let done = self.0.writer.run(move |connection| write(connection, work)).await;
+        let schema = self.0.schema;
+        let done = self.0.writer.run(move |connection| write(connection, schema, work)).await;
         done.map_err(StoreError::from)
     }
 
     /// As [`Self::write`], for work that deletes what must not be found afterwards.
-    async fn write_and_wipe<T: Send + 'static>(
+    pub(crate) async fn write_and_wipe<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<Written<T>, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let schema = self.0.schema;
         let wiped = move |connection: &mut Connection| {
-            let done = write(connection, work)?;
+            let done = write(connection, schema, work)?;
             wipe(connection);
+            Ok(done)
+        };
+        self.0.writer.run(wiped).await.map_err(StoreError::from)
+    }
+
+    /// As [`Self::write_and_wipe`], for work of which nothing must be left: pages are written anew
+    /// too, because SQLite may have copied what they held within them, and a log that cannot be
+    /// emptied is a failure. Doing it again is harmless.
+    pub(crate) async fn write_and_wipe_all<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<Written<T>, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let schema = self.0.schema;
+        let wiped = move |connection: &mut Connection| {
+            let done = write(connection, schema, work)?;
+            connection.execute_batch("VACUUM")?;
+            empty_log(connection)?;
             Ok(done)
         };
         self.0.writer.run(wiped).await.map_err(StoreError::from)
@@ -93,6 +134,7 @@ impl Sqlite {
 
 fn write<T>(
     connection: &mut Connection,
+    schema: &Schema,
     work: impl FnOnce(&Transaction<'_>) -> Result<Written<T>, Failure>,
 ) -> Result<T, Failure> {
     // A rollback that failed (a full disk, say) would otherwise stand in the way of every write.
@@ -101,7 +143,7 @@ fn write<T>(
     }
     // IMMEDIATE: `work` reads before it writes, and nobody may write in between.
     let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
-    migrate::refuse_newer(&transaction)?;
+    migrate::refuse_newer(&transaction, schema)?;
     let value = match work(&transaction)? {
         Written::Quiet(value) => value,
         Written::Raising(value) => {
@@ -117,7 +159,16 @@ fn write<T>(
 /// in the tables. A reader in another process may stand in the way; then a later checkpoint does it,
 /// and what was asked for is done all the same.
 fn wipe(connection: &Connection) {
-    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    let _ = empty_log(connection);
+}
+
+/// Moves the write-ahead log into the database and cuts it to nothing.
+fn empty_log(connection: &Connection) -> Result<(), Failure> {
+    let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+    match connection.query_row(sql, [], |row| row.get::<_, i64>(0))? {
+        0 => Ok(()),
+        _ => Err(Failure::LogInUse),
+    }
 }
 
 /// Shows nothing of what is kept.

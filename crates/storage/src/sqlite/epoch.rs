@@ -23,7 +23,7 @@ struct Seen {
 }
 
 impl EpochReader {
-    pub(super) fn new(connection: Connection) -> Self {
+    pub(crate) fn new(connection: Connection) -> Self {
         Self { connection, seen: None }
     }
 
@@ -31,7 +31,7 @@ impl EpochReader {
     ///
     /// INVARIANT: `data_version` is read before the row. A commit in between makes the row newer
     /// than the version it is kept under, which costs one more look; the other order would miss it.
-    pub(super) fn read(&mut self) -> Result<u64, Failure> {
+    pub(crate) fn read(&mut self) -> Result<u64, Failure> {
         let data_version = self.data_version()?;
         match &self.seen {
             Some(seen) if seen.data_version == data_version => Ok(seen.epoch),
@@ -50,7 +50,7 @@ impl EpochReader {
 }
 
 /// The epoch in the table.
-pub(super) fn find(connection: &Connection) -> Result<u64, Failure> {
+pub(crate) fn find(connection: &Connection) -> Result<u64, Failure> {
     let epoch = row::one(connection, "SELECT value FROM epoch", [], |row| {
         u64::try_from(row.get::<_, i64>(0)?).map_err(|_| Failure::Damaged("epoch.value"))
     })?;
@@ -58,7 +58,7 @@ pub(super) fn find(connection: &Connection) -> Result<u64, Failure> {
 }
 
 /// Raises the epoch as part of `transaction`.
-pub(super) fn raise(transaction: &Transaction<'_>) -> Result<(), Failure> {
+pub(crate) fn raise(transaction: &Transaction<'_>) -> Result<(), Failure> {
     match row::execute(transaction, "UPDATE epoch SET value = value + 1", [])? {
         1 => Ok(()),
         _ => Err(Failure::Damaged("epoch.value")),

@@ -7,7 +7,7 @@ use haechi_core::StoreError;
 
 /// Why something failed below a store. No variant carries a value of a row.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The contract says so.
     #[error(transparent)]
     Refused(#[from] StoreError),
@@ -38,6 +38,9 @@ pub(super) enum Failure {
     /// A row that the schema should not have let in.
     #[error("the column `{0}` holds what this program did not write")]
     Damaged(&'static str),
+    /// What was deleted still stands in the log, which another process reads.
+    #[error("what was deleted still stands in the write-ahead log, which another process reads")]
+    LogInUse,
     /// The threads have gone.
     #[error("the store is closed")]
     Closed,

@@ -10,10 +10,11 @@ use rusqlite::{Connection, OpenFlags};
 use super::epoch::EpochReader;
 use super::failure::Failure;
 use super::lane::Lane;
+use super::migrate::Schema;
 use super::{Connections, file, migrate};
 
 /// How long a connection waits for another process before it gives up.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 /// Reads are short; more threads than this only wait for each other on a small machine.
 const READERS: usize = 2;
 /// How often the switch to a write-ahead log is tried, and how long to wait in between: SQLite does
@@ -22,12 +23,12 @@ const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Opens, checks and migrates the database; blocks.
-pub(super) fn open(path: &Path) -> Result<Connections, Failure> {
+pub(super) fn open(path: &Path, schema: &'static Schema) -> Result<Connections, Failure> {
     let path = file::prepare(path)?;
     let mut writer = connect(&path, BUSY)?;
-    migrate::refuse_foreign(&writer)?;
+    migrate::refuse_foreign(&writer, schema)?;
     keep_log(&writer)?;
-    migrate::migrate(&mut writer)?;
+    migrate::migrate(&mut writer, schema)?;
     let readers = (0..READERS).map(|_| reader(&path, BUSY)).collect::<Result<Vec<_>, _>>()?;
     // It runs on threads of the runtime, so it must never wait; see `EpochReader`.
     let epoch = Mutex::new(EpochReader::new(reader(&path, Duration::ZERO)?));
@@ -35,11 +36,13 @@ pub(super) fn open(path: &Path) -> Result<Connections, Failure> {
         writer: Lane::start("haechi-writer", vec![writer])?,
         readers: Lane::start("haechi-reader", readers)?,
         epoch,
+        schema,
+        path,
     })
 }
 
 /// No URI: the path is a path, whatever it looks like. No mutex: a connection has one user at a time.
-fn connect(path: &Path, busy: Duration) -> Result<Connection, Failure> {
+pub(super) fn connect(path: &Path, busy: Duration) -> Result<Connection, Failure> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(busy)?;
@@ -48,6 +51,7 @@ fn connect(path: &Path, busy: Duration) -> Result<Connection, Failure> {
         "PRAGMA synchronous = FULL;
          PRAGMA foreign_keys = ON;
          PRAGMA secure_delete = ON;
+         PRAGMA temp_store = MEMORY;
          PRAGMA trusted_schema = OFF;",
     )?;
     Ok(connection)

@@ -6,7 +6,7 @@ use rusqlite::{Row, Transaction, params};
 
 use super::failure::Failure;
 use super::row::{execute, many, millis, moment, one, optional_moment};
-use super::{Sqlite, Written, epoch};
+use super::{Sqlite, Written};
 use crate::merge;
 use crate::rule::named;
 
@@ -23,12 +23,7 @@ const WORDS: [(RevocationKind, &str); 6] = [
 #[async_trait]
 impl RevocationStore for Sqlite {
     async fn epoch(&self) -> Result<u64, StoreError> {
-        // Whatever goes wrong on the short way, the long way is the one that tells.
-        let short = self.0.epoch.lock().ok().and_then(|mut reader| reader.read().ok());
-        match short {
-            Some(epoch) => Ok(epoch),
-            None => self.read(epoch::find).await,
-        }
+        self.read_epoch().await
     }
 
     async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {

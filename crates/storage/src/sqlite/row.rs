@@ -6,7 +6,7 @@ use rusqlite::{Connection, Params, Row};
 use super::failure::Failure;
 
 /// The first row, or `None`.
-pub(super) fn one<T>(
+pub(crate) fn one<T>(
     connection: &Connection,
     sql: &str,
     params: impl Params,
@@ -18,7 +18,7 @@ pub(super) fn one<T>(
 }
 
 /// All rows.
-pub(super) fn many<T>(
+pub(crate) fn many<T>(
     connection: &Connection,
     sql: &str,
     params: impl Params,
@@ -29,7 +29,7 @@ pub(super) fn many<T>(
 }
 
 /// Whether there is a row.
-pub(super) fn any(
+pub(crate) fn any(
     connection: &Connection,
     sql: &str,
     params: impl Params,
@@ -38,7 +38,7 @@ pub(super) fn any(
 }
 
 /// Changes rows; answers how many.
-pub(super) fn execute(
+pub(crate) fn execute(
     connection: &Connection,
     sql: &str,
     params: impl Params,
@@ -48,17 +48,17 @@ pub(super) fn execute(
 
 /// A moment as a column holds it: milliseconds; one past the column's range (292 million years) is
 /// its far end, and comes back as the far end of [`Timestamp`].
-pub(super) fn millis(at: Timestamp) -> i64 {
+pub(crate) fn millis(at: Timestamp) -> i64 {
     i64::try_from(at.0).unwrap_or(i64::MAX)
 }
 
 /// The moment in the column `name` of `row`.
-pub(super) fn moment(row: &Row<'_>, name: &'static str) -> Result<Timestamp, Failure> {
+pub(crate) fn moment(row: &Row<'_>, name: &'static str) -> Result<Timestamp, Failure> {
     read_moment(name, row.get(name)?)
 }
 
 /// As [`moment`], where there may be none.
-pub(super) fn optional_moment(
+pub(crate) fn optional_moment(
     row: &Row<'_>,
     name: &'static str,
 ) -> Result<Option<Timestamp>, Failure> {
@@ -73,12 +73,12 @@ fn read_moment(name: &'static str, millis: i64) -> Result<Timestamp, Failure> {
 }
 
 /// `value` as a JSON column holds it.
-pub(super) fn json<T: serde::Serialize>(name: &'static str, value: &T) -> Result<String, Failure> {
+pub(crate) fn json<T: serde::Serialize>(name: &'static str, value: &T) -> Result<String, Failure> {
     serde_json::to_string(value).map_err(|_| Failure::Damaged(name))
 }
 
 /// The value in the JSON column `name`. The cause of a failure is left out: it quotes the value.
-pub(super) fn from_json<T: serde::de::DeserializeOwned>(
+pub(crate) fn from_json<T: serde::de::DeserializeOwned>(
     row: &Row<'_>,
     name: &'static str,
 ) -> Result<T, Failure> {

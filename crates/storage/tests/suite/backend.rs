@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use haechi_core::{
     ApiKeyStore, PasswordStore, RevocationStore, SigningKeyStore, StoreError, StoredUser,
-    SubjectStore, Timestamp, UserStore,
+    SubjectKeyStore, SubjectRegistry, SubjectStore, Timestamp, UserStore,
 };
-use haechi_storage::{Memory, Sqlite};
+use haechi_storage::{Memory, MemorySubjectKeys, Sqlite, SubjectKeyFile};
 use tempfile::TempDir;
 
 /// How many callers race each other.
@@ -21,13 +21,15 @@ pub(crate) struct Stores {
     pub(crate) signing_keys: Arc<dyn SigningKeyStore>,
     pub(crate) revocations: Arc<dyn RevocationStore>,
     pub(crate) subjects: Arc<dyn SubjectStore>,
+    pub(crate) people: Arc<dyn SubjectRegistry>,
+    pub(crate) keys: Arc<dyn SubjectKeyStore>,
 }
 
 impl Stores {
-    pub(crate) fn of<S>(store: &S) -> Self
+    pub(crate) fn of<S>(store: &S, keys: Arc<dyn SubjectKeyStore>) -> Self
     where
         S: UserStore + PasswordStore + ApiKeyStore + SigningKeyStore + RevocationStore,
-        S: SubjectStore + Clone + 'static,
+        S: SubjectStore + SubjectRegistry + Clone + 'static,
     {
         Self {
             users: Arc::new(store.clone()),
@@ -36,6 +38,8 @@ impl Stores {
             signing_keys: Arc::new(store.clone()),
             revocations: Arc::new(store.clone()),
             subjects: Arc::new(store.clone()),
+            people: Arc::new(store.clone()),
+            keys,
         }
     }
 }
@@ -49,14 +53,20 @@ pub(crate) struct Backend {
 
 pub(crate) fn memory() -> Backend {
     let store = Memory::new();
-    Backend { here: Stores::of(&store), there: Stores::of(&store.clone()), _folder: None }
+    let keys = Arc::new(MemorySubjectKeys::new());
+    let here = Stores::of(&store, Arc::clone(&keys) as _);
+    Backend { here, there: Stores::of(&store.clone(), keys), _folder: None }
 }
 
 pub(crate) async fn sqlite() -> Backend {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
-    let here = Stores::of(&Sqlite::open(&path).await.unwrap());
-    let there = Stores::of(&Sqlite::open(&path).await.unwrap());
+    let keys = folder.path().join("subject-keys.db");
+    let open = || async {
+        let keys = SubjectKeyFile::open(&keys).await.unwrap();
+        Stores::of(&Sqlite::open(&path).await.unwrap(), Arc::new(keys))
+    };
+    let (here, there) = (open().await, open().await);
     Backend { here, there, _folder: Some(folder) }
 }
 

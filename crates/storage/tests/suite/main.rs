@@ -11,9 +11,13 @@ mod files;
 #[cfg(test)]
 mod passwords;
 #[cfg(test)]
+mod people;
+#[cfg(test)]
 mod revocations;
 #[cfg(test)]
 mod signing_keys;
+#[cfg(test)]
+mod subject_keys;
 #[cfg(test)]
 mod subjects;
 #[cfg(test)]
@@ -93,5 +97,26 @@ contract! {
         an_erased_person_is_found_without_a_key,
         a_name_in_use_is_not_given_to_another_person,
         a_new_person_raises_no_epoch,
+    }
+    subject_keys {
+        every_version_is_kept_and_the_first_of_each_stays,
+        of_many_first_keys_at_once_all_get_the_same,
+        a_destroyed_key_stays_destroyed,
+        nothing_of_a_destroyed_key_is_left_in_the_files,
+        a_key_that_races_its_destruction_does_not_stand_after_it,
+        the_epoch_of_keys_rises_with_each_destroyed_key_only,
+        a_key_is_rewrapped_only_from_what_it_was,
+        keys_are_listed_by_person_a_page_at_a_time,
+    }
+    people {
+        a_person_is_found_by_any_of_its_names,
+        a_name_belongs_to_one_person,
+        of_many_registered_at_once_one_stands,
+        a_hold_stands_against_an_erasure_until_it_is_released,
+        of_a_hold_and_an_erasure_at_once_one_comes_first,
+        an_erasure_goes_on_where_it_stood_and_keeps_its_certificate,
+        an_erased_person_comes_back_only_as_another,
+        copies_of_keys_are_listed_until_they_expire,
+        keys_of_old_are_dropped_without_a_trace,
     }
 }

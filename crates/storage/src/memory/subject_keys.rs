@@ -1,0 +1,110 @@
+//! Keys of persons in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::Cursor;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use haechi_core::{
+    RawFile, Sid, StoreError, StoredSubjectKey, SubjectKeyState, SubjectKeyStore, Timestamp,
+};
+
+use super::Poisoned;
+use crate::rule::named;
+
+/// Keys of persons that live as long as the process. Clones share what they hold.
+#[derive(Clone, Default)]
+pub struct MemorySubjectKeys(Arc<Mutex<Keys>>);
+
+#[derive(Default)]
+struct Keys {
+    kept: BTreeMap<(Sid, u32), StoredSubjectKey>,
+    destroyed: BTreeMap<Sid, Timestamp>,
+}
+
+impl Keys {
+    fn state(&self, sid: &Sid) -> SubjectKeyState {
+        if let Some(at) = self.destroyed.get(sid) {
+            return SubjectKeyState::Destroyed(*at);
+        }
+        let versions = self.kept.range((sid.clone(), 0)..=(sid.clone(), u32::MAX));
+        let keys: Vec<_> = versions.map(|(_, key)| key.clone()).collect();
+        if keys.is_empty() { SubjectKeyState::None } else { SubjectKeyState::Kept(keys) }
+    }
+}
+
+impl MemorySubjectKeys {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'_, Keys>, StoreError> {
+        self.0.lock().map_err(|_| StoreError::Unavailable(Box::new(Poisoned)))
+    }
+}
+
+/// Shows nothing of what is kept.
+impl fmt::Debug for MemorySubjectKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemorySubjectKeys").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl SubjectKeyStore for MemorySubjectKeys {
+    async fn epoch(&self) -> Result<u64, StoreError> {
+        Ok(u64::try_from(self.lock()?.destroyed.len()).unwrap_or(u64::MAX))
+    }
+
+    async fn keys(&self, sid: &Sid) -> Result<SubjectKeyState, StoreError> {
+        Ok(self.lock()?.state(sid))
+    }
+
+    async fn keep(&self, key: StoredSubjectKey) -> Result<SubjectKeyState, StoreError> {
+        named("sid", &key.sid.0)?;
+        let mut keys = self.lock()?;
+        if !keys.destroyed.contains_key(&key.sid) {
+            keys.kept.entry((key.sid.clone(), key.version)).or_insert_with(|| key.clone());
+        }
+        Ok(keys.state(&key.sid))
+    }
+
+    async fn rewrap(&self, key: StoredSubjectKey, before: &[u8]) -> Result<bool, StoreError> {
+        let mut keys = self.lock()?;
+        let kept = keys.kept.get_mut(&(key.sid.clone(), key.version));
+        let Some(kept) = kept.filter(|kept| kept.wrapped_key == before) else { return Ok(false) };
+        kept.wrapped_key = key.wrapped_key;
+        Ok(true)
+    }
+
+    async fn destroy(&self, sid: &Sid, at: Timestamp) -> Result<Timestamp, StoreError> {
+        named("sid", &sid.0)?;
+        let mut keys = self.lock()?;
+        keys.kept.retain(|(of, _), _| of != sid);
+        Ok(*keys.destroyed.entry(sid.clone()).or_insert(at))
+    }
+
+    async fn list(
+        &self,
+        after: Option<&Sid>,
+        limit: u32,
+    ) -> Result<Vec<(Sid, SubjectKeyState)>, StoreError> {
+        let keys = self.lock()?;
+        let sids = keys.kept.keys().map(|(sid, _)| sid).chain(keys.destroyed.keys());
+        let sids: BTreeSet<&Sid> = sids.filter(|sid| after.is_none_or(|it| *sid > it)).collect();
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(sids.into_iter().take(limit).map(|sid| (sid.clone(), keys.state(sid))).collect())
+    }
+
+    fn raw(&self) -> Result<Vec<RawFile>, StoreError> {
+        let keys = self.lock()?;
+        let wrapped = keys.kept.values().map(|key| key.wrapped_key.clone());
+        let bytes = wrapped.collect::<Vec<_>>().concat();
+        let name = PathBuf::from("memory of keys");
+        Ok(vec![RawFile { name, bytes: Box::new(Cursor::new(bytes)) }])
+    }
+}
