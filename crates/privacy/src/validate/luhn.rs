@@ -116,9 +116,10 @@ fn gr_amka(text: &str) -> bool {
     is_short_date(&[y1, y2], &[m1, m2], &[d1, d2]) && luhn(&digits)
 }
 
-/// Fourteen digits; those of La Poste (SIREN 356000000) add up to a multiple of five instead.
+/// Fourteen digits of which the first nine are a SIREN; those of La Poste (SIREN 356000000) add up to a multiple of five instead.
 fn fr_siret(text: &str) -> bool {
     let Some(digits) = exactly(text, 14) else { return false };
     let post = digits.starts_with(&[3, 5, 6, 0, 0, 0, 0, 0, 0]);
-    luhn(&digits) || post && digits.iter().sum::<u32>().is_multiple_of(5)
+    luhn(&digits) && digits.get(..9).is_some_and(luhn)
+        || post && digits.iter().sum::<u32>().is_multiple_of(5)
 }
