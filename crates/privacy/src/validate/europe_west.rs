@@ -70,7 +70,8 @@ fn uk_utr(text: &str) -> bool {
     let Some(digits) = exactly(bare.trim_end_matches('K'), 10) else { return false };
     let Some((check, body)) = digits.split_first() else { return false };
     let rest = weighted(body, &[6, 7, 8, 9, 10, 5, 4, 3, 2]) % 11;
-    [2, 1, 9, 8, 7, 6, 5, 4, 3, 2, 1].iter().nth(usize::try_from(rest).unwrap_or(11)) == Some(check)
+    let expected = if rest < 2 { 2 - rest } else { 11 - rest };
+    *check == expected
 }
 
 /// Nine digits: seven weighted from 8 down plus the check leave 0 modulo 97, or 42 or 55 for numbers since 2010.
