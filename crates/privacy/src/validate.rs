@@ -8,24 +8,36 @@ mod digits;
 mod europe_east;
 mod europe_west;
 mod iso7064;
+mod korea;
 mod latin_america;
 mod luhn;
 mod network;
+mod placeholder;
+mod secrets;
 mod united_states;
 mod verhoeff;
+=======
+mod korea;
+mod luhn;
+mod placeholder;
+mod secrets;
+>>>>>>> 26a0229 (Privacy: rules for Korea's numbers and addresses, and checks of credentials)
 
 /// Whether a candidate holds; the text is what the pattern's value group took.
 pub(crate) type Validator = fn(&str) -> bool;
 
 /// The families. A new one adds its table here.
+<<<<<<< HEAD
 const TABLES: &[&[(&str, Validator)]] = &[
     asia_pacific::TABLE,
     europe_east::TABLE,
     europe_west::TABLE,
     iso7064::TABLE,
+    korea::TABLE,
     latin_america::TABLE,
     luhn::TABLE,
     network::TABLE,
+    secrets::TABLE,
     united_states::TABLE,
     verhoeff::TABLE,
 ];
