@@ -16,12 +16,6 @@ mod placeholder;
 mod secrets;
 mod united_states;
 mod verhoeff;
-=======
-mod korea;
-mod luhn;
-mod placeholder;
-mod secrets;
->>>>>>> 26a0229 (Privacy: rules for Korea's numbers and addresses, and checks of credentials)
 
 /// Whether a candidate holds; the text is what the pattern's value group took.
 pub(crate) type Validator = fn(&str) -> bool;
