@@ -21,7 +21,6 @@ mod verhoeff;
 pub(crate) type Validator = fn(&str) -> bool;
 
 /// The families. A new one adds its table here.
-<<<<<<< HEAD
 const TABLES: &[&[(&str, Validator)]] = &[
     asia_pacific::TABLE,
     europe_east::TABLE,
