@@ -1,9 +1,11 @@
-//! The contract for reading a small document over HTTP, kept by `outbound`.
+//! The contracts for reading a small document and for asking a service over HTTP, kept by `outbound`.
 
 use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+
+use crate::Secret;
 
 /// A document that was read whole.
 #[derive(Clone, Debug)]
@@ -53,4 +55,35 @@ pub trait Fetch: Send + Sync + fmt::Debug {
     ///
     /// Every [`FetchError`]; nothing is retried.
     async fn fetch(&self, url: &str) -> Result<Fetched, FetchError>;
+}
+
+/// A JSON question to a service the operator chose. Headers and body may hold keys and tokens.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// Where to.
+    pub url: String,
+    /// Headers besides `Host`, `Content-Length` and `User-Agent`; names in lower case.
+    pub headers: Vec<(&'static str, Secret)>,
+    /// The body, whose type a header states.
+    pub body: Secret,
+}
+
+/// What a service answered, whatever its status.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// HTTP status; a redirect is an answer and is not followed.
+    pub status: u16,
+    /// The body, within the limit the asker was made with.
+    pub body: Secret,
+}
+
+/// Asks services by HTTP POST, with limits on address, redirects, size and time.
+#[async_trait]
+pub trait Exchange: Send + Sync + fmt::Debug {
+    /// Sends `post` and reads the answer whole.
+    ///
+    /// # Errors
+    ///
+    /// Every [`FetchError`] but [`FetchError::Status`]; nothing is retried.
+    async fn post(&self, post: Post) -> Result<Answered, FetchError>;
 }

@@ -24,7 +24,7 @@ pub use event::{
     Administration, Completion, Conclusion, Event, FindingCount, Intent, Opening, OpeningKind,
     ParameterName, Reveal, SignIn,
 };
-pub use fetch::{Fetch, FetchError, Fetched};
+pub use fetch::{Answered, Exchange, Fetch, FetchError, Fetched, Post};
 pub use principal::{Means, Principal, Restriction};
 pub use protect::{
     Opened, Place, ProtectError, Protection, Protector, Recognized, ToOpen, ToProtect,

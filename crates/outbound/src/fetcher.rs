@@ -63,6 +63,28 @@ impl Fetcher {
         }
     }
 
+    /// The address in `url`, its host, and the client for it, when it may be gone to at all.
+    pub(crate) fn way_to(&self, url: &str) -> Result<(Url, String, &UpstreamClient), FetchError> {
+        let parsed = Url::parse(url).ok().filter(|url| {
+            url.username().is_empty() && url.password().is_none() && url.host().is_some()
+        });
+        // An address that is not even a URL, or holds credentials, is not repeated.
+        let Some(mut parsed) = parsed else {
+            return Err(FetchError::AddressNotAllowed("(malformed)".to_owned()));
+        };
+        parsed.set_fragment(None);
+        let host = parsed.host_str().unwrap_or_default().to_owned();
+        match self.client_for(&parsed) {
+            Some(client) => Ok((parsed, host, client)),
+            None => Err(FetchError::AddressNotAllowed(host)),
+        }
+    }
+
+    /// How long all of it may take.
+    pub(crate) const fn timeout(&self) -> Duration {
+        self.limits.timeout
+    }
+
     /// The client for `url`, when its address may be gone to at all.
     fn client_for(&self, url: &Url) -> Option<&UpstreamClient> {
         let literal = match url.host()? {
@@ -105,7 +127,11 @@ impl Fetcher {
         Ok(Fetched { status: 200, content_type, body, max_age_secs })
     }
 
-    async fn body(&self, response: Response<Incoming>, host: &str) -> Result<Bytes, FetchError> {
+    pub(crate) async fn body(
+        &self,
+        response: Response<Incoming>,
+        host: &str,
+    ) -> Result<Bytes, FetchError> {
         let limited = Limited::new(response.into_body(), self.limits.max_bytes);
         let collected = limited.collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() {
@@ -120,25 +146,14 @@ impl Fetcher {
 #[async_trait]
 impl Fetch for Fetcher {
     async fn fetch(&self, url: &str) -> Result<Fetched, FetchError> {
-        let parsed = Url::parse(url).ok().filter(|url| {
-            url.username().is_empty() && url.password().is_none() && url.host().is_some()
-        });
-        // An address that is not even a URL, or holds credentials, is not repeated.
-        let Some(mut parsed) = parsed else {
-            return Err(FetchError::AddressNotAllowed("(malformed)".to_owned()));
-        };
-        parsed.set_fragment(None);
-        let host = parsed.host_str().unwrap_or_default().to_owned();
-        let Some(client) = self.client_for(&parsed) else {
-            return Err(FetchError::AddressNotAllowed(host));
-        };
+        let (parsed, host, client) = self.way_to(url)?;
         tokio::time::timeout(self.limits.timeout, self.read(client, &parsed, &host))
             .await
             .unwrap_or_else(|_| Err(FetchError::TimedOut(host.clone())))
     }
 }
 
-fn why(error: &OutboundError, host: &str) -> FetchError {
+pub(crate) fn why(error: &OutboundError, host: &str) -> FetchError {
     let host = host.to_owned();
     match error {
         OutboundError::ConnectTimedOut => FetchError::TimedOut(host),

@@ -3,11 +3,13 @@
 mod address;
 mod client;
 mod connect;
+mod exchanger;
 mod fetcher;
 mod tls;
 
 pub use address::Reach;
 pub use client::{OutboundError, UpstreamClient};
+pub use exchanger::Exchanger;
 pub use fetcher::{FetchLimits, Fetcher};
 pub use tls::TlsSetupError;
 
@@ -64,6 +66,12 @@ impl Outbound {
     #[must_use]
     pub fn fetcher(&self, limits: FetchLimits) -> Fetcher {
         Fetcher::new(&self.config, &self.tls, limits)
+    }
+
+    /// Asks services whose addresses the operator chose, such as key services.
+    #[must_use]
+    pub fn exchanger(&self, limits: FetchLimits) -> Exchanger {
+        Exchanger::new(self.fetcher(limits))
     }
 
     /// A client for upstreams, whose addresses the operator chose: private ones are allowed.

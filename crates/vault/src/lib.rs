@@ -5,3 +5,8 @@ mod subject_keys;
 mod working;
 
 pub use subject_keys::{MemorySubjectKeys, SubjectKey, SubjectKeyError, SubjectKeys};
+
+mod hardening;
+pub mod provider;
+
+pub use hardening::{HardeningError, harden_process};

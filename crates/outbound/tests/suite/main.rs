@@ -1,6 +1,8 @@
 //! The clients against real listeners on loopback.
 
 #[cfg(test)]
+mod exchange;
+#[cfg(test)]
 mod fetch;
 #[cfg(test)]
 mod server;

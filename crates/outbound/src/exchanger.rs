@@ -1,0 +1,63 @@
+//! Asking services whose addresses the operator chose: key services, with tokens in the headers.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use haechi_core::{Answered, Exchange, FetchError, Post, Secret};
+use http::header::{CONTENT_ENCODING, USER_AGENT};
+use http::{HeaderValue, Request};
+use http_body_util::Full;
+
+use crate::client::UpstreamClient;
+use crate::fetcher::{Fetcher, why};
+
+/// Asks by HTTP POST within the limits of a [`Fetcher`]. No redirects, no cookies, no compression.
+///
+/// Headers are marked as sensitive. What stands in the buffers of HTTP and TLS is not wiped; what is
+/// handed out is.
+#[derive(Clone, Debug)]
+pub struct Exchanger(Fetcher);
+
+impl Exchanger {
+    pub(crate) const fn new(within: Fetcher) -> Self {
+        Self(within)
+    }
+
+    async fn ask(
+        &self,
+        client: &UpstreamClient,
+        request: Request<Full<Bytes>>,
+        host: &str,
+    ) -> Result<Answered, FetchError> {
+        let response = client.send(request).await.map_err(|error| why(&error, host))?;
+        if response.headers().contains_key(CONTENT_ENCODING) {
+            return Err(FetchError::Unreachable(host.to_owned()));
+        }
+        let status = response.status().as_u16();
+        let body = self.0.body(response, host).await?;
+        Ok(Answered { status, body: Secret::new(body.to_vec()) })
+    }
+}
+
+#[async_trait]
+impl Exchange for Exchanger {
+    async fn post(&self, post: Post) -> Result<Answered, FetchError> {
+        let (url, host, client) = self.0.way_to(&post.url)?;
+        let request =
+            request(url.as_str(), &post).ok_or_else(|| FetchError::Unreachable(host.clone()))?;
+        tokio::time::timeout(self.0.timeout(), self.ask(client, request, &host))
+            .await
+            .unwrap_or_else(|_| Err(FetchError::TimedOut(host.clone())))
+    }
+}
+
+/// `None` when a header cannot be sent as it is.
+fn request(url: &str, post: &Post) -> Option<Request<Full<Bytes>>> {
+    let agent = concat!("haechi/", env!("CARGO_PKG_VERSION"));
+    let mut builder = Request::post(url).header(USER_AGENT, agent);
+    for (name, value) in &post.headers {
+        let mut value = HeaderValue::from_bytes(value.expose()).ok()?;
+        value.set_sensitive(true);
+        builder = builder.header(*name, value);
+    }
+    builder.body(Full::new(Bytes::copy_from_slice(post.body.expose()))).ok()
+}
