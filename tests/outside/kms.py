@@ -50,9 +50,8 @@ def main():
         return boto3.client(service, region_name=REGION, endpoint_url=url, **given)
 
     kms, iam = client("kms"), client("iam")
-    keys = [kms.create_key()["KeyMetadata"] for _ in range(3)]
+    keys = [kms.create_key()["KeyMetadata"] for _ in range(2)]
     kms.create_alias(AliasName="alias/haechi", TargetKeyId=keys[0]["KeyId"])
-    kms.disable_key(KeyId=keys[2]["KeyId"])
     told = {
         "port": port,
         "region": REGION,
@@ -62,7 +61,8 @@ def main():
         "session": session(iam, client("sts"), ACTIONS),
     }
     # From here on nothing passes without a signature that botocore makes too, and permission.
-    reset = urllib.request.Request(f"{url}/moto-api/reset-auth", data=b"0", headers={"Content-Type": "text/plain"})
+    reset = urllib.request.Request(f"{url}/moto-api/reset-auth", data=b"0")
+    reset.add_header("Content-Type", "text/plain")
     urllib.request.urlopen(reset).read()
     print(json.dumps(told), flush=True)
     sys.stdin.read()

@@ -191,6 +191,9 @@ impl KmsWrapper {
             | "SignatureDoesNotMatch" => ProviderError::NotAccepted(NAME),
             "Throttling" | "KeyUnavailable" | "DependencyTimeout" | "KMSInternal"
             | "LimitExceeded" => ProviderError::NotReady { provider, status },
+            // Whoever stands between may say so in words of its own.
+            _ if status == 401 => ProviderError::NotAccepted(NAME),
+            _ if status == 403 => ProviderError::NotPermitted { provider, key },
             _ if status >= 500 || status == 429 => ProviderError::NotReady { provider, status },
             _ => self.not_understood(status),
         }
