@@ -46,3 +46,44 @@ fn kr_brn(text: &str) -> bool {
 fn alternating(body: &[u32]) -> u32 {
     body.iter().enumerate().map(|(at, digit)| if at % 2 == 0 { *digit } else { digit * 2 }).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{TABLE, Validator};
+
+    fn check(name: &str) -> Validator {
+        TABLE.iter().find(|(known, _)| *known == name).unwrap().1
+    }
+
+    #[test]
+    fn numbers_with_their_check_digit_hold() {
+        // Made by the published weights over invented bodies.
+        let cases = [
+            ("kr_rrn", "900101-1234568"),
+            ("kr_rrn", "851014 2023850"),
+            ("kr_frn", "9207156238943"),
+            ("kr_frn", "950223-6011458"),
+            ("kr_brn", "120-81-47521"),
+            ("kr_corp_reg", "130111-0006246"),
+        ];
+        for (name, number) in cases {
+            assert!(check(name)(number), "{name} refuses {number}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_digit_a_wrong_day_or_a_wrong_kind_does_not_hold() {
+        let cases = [
+            ("kr_rrn", "900101-1234567"),
+            ("kr_rrn", "901301-1234568"),
+            ("kr_rrn", "920715-6238943"),
+            ("kr_frn", "900101-1234568"),
+            ("kr_brn", "120-81-47522"),
+            ("kr_brn", "000-00-00000"),
+            ("kr_corp_reg", "130111-0006247"),
+        ];
+        for (name, number) in cases {
+            assert!(!check(name)(number), "{name} accepts {number}");
+        }
+    }
+}

@@ -184,3 +184,6 @@ fn entropy(text: &str) -> f64 {
     let shares = counts.iter().filter(|count| **count > 0).map(|count| f64::from(*count) / length);
     -shares.map(|share| share * share.log2()).sum::<f64>()
 }
+
+#[cfg(test)]
+mod tests;
