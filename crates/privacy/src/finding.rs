@@ -39,3 +39,20 @@ pub struct Evidence {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub encoded: bool,
 }
+
+/// The ranges of `findings`, which are in bytes of `text`, in code points; in the order of `findings`.
+///
+/// Linear in `text` where the findings ascend, as those of a scan do.
+#[must_use]
+pub fn code_points(text: &str, findings: &[Finding]) -> Vec<Range<usize>> {
+    let mut at = (0, 0);
+    let mut to = |byte: usize| {
+        if byte < at.0 {
+            at = (0, 0);
+        }
+        let between = text.get(at.0..byte).unwrap_or_default();
+        at = (byte, at.1 + between.chars().count());
+        at.1
+    };
+    findings.iter().map(|finding| to(finding.range.start)..to(finding.range.end)).collect()
+}

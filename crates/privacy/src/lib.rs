@@ -1,6 +1,14 @@
 //! What must stay unseen: finds personal, financial and secret data, and does with it what the settings say.
 
+mod detect;
 mod finding;
+mod rules;
 mod validate;
 
-pub use finding::{Evidence, Finding, RuleName};
+pub use detect::{Detector, DetectorConfig, LeafFinding, PatternFile, Target};
+pub use finding::{Evidence, Finding, RuleName, code_points};
+pub use rules::{FailedExample, RuleError, RuleProblem, RuleReport, RuleSummary, test_rules};
+
+/// The packs that are built in: name of the file and contents, for who wants to read or test them.
+#[doc(hidden)]
+pub const BUILT_IN: &[(&str, &str)] = &rules::BUILT_IN;

@@ -1,1 +1,3 @@
-//! Public behaviour of the room, from outside.
+//! What detection promises, from outside.
+
+mod rules;
