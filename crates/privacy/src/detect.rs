@@ -46,7 +46,8 @@ impl Detector {
     pub fn new(config: &DetectorConfig) -> Result<Self, RuleError> {
         let mut rules = Vec::new();
         for (file, contents) in BUILT_IN {
-            rules.extend(rules::read(file, contents)?.into_iter().filter(|rule| config.wants(rule)));
+            rules
+                .extend(rules::read(file, contents)?.into_iter().filter(|rule| config.wants(rule)));
         }
         let built_in = rules.len();
         let mut files: Vec<&str> = Vec::new();
@@ -78,12 +79,9 @@ impl Detector {
             let file = if file.is_empty() { &*twice.pack } else { file };
             return Err(RuleError::of_rule(file, &twice.id, RuleProblem::Duplicate));
         }
-        let patterns = Patterns::new(&rules).map_err(|problem| RuleError::of_file(file, problem))?;
-        let config = Limits {
-            names: false,
-            minimum_score: 0.0,
-            max_findings: usize::MAX,
-        };
+        let patterns =
+            Patterns::new(&rules).map_err(|problem| RuleError::of_file(file, problem))?;
+        let config = Limits { names: false, minimum_score: 0.0, max_findings: usize::MAX };
         Ok(Self { rules, patterns, config })
     }
 
@@ -91,7 +89,10 @@ impl Detector {
         let Some(rule) = self.rules.get(index) else { return Ok(()) };
         let of_rule = |problem| RuleError::of_rule(file, &rule.id, problem);
         let failed = run_examples(self, index, rule).map_err(of_rule)?;
-        failed.into_iter().next().map_or(Ok(()), |failed| Err(of_rule(RuleProblem::Example(failed))))
+        failed
+            .into_iter()
+            .next()
+            .map_or(Ok(()), |failed| Err(of_rule(RuleProblem::Example(failed))))
     }
 
     /// What is on, in the order of the packs.

@@ -39,13 +39,19 @@ pub(super) fn neighbours(text: &str, value: &Range<usize>, rule: &Rule) -> Neigh
 /// The part of `text` around `value` where words count, in whole characters.
 pub(super) fn window(text: &str, value: &Range<usize>, characters: usize) -> Range<usize> {
     let before = text.get(..value.start).unwrap_or_default();
-    let start = before.char_indices().rev().take(characters).last().map_or(value.start, |(at, _)| at);
+    let start =
+        before.char_indices().rev().take(characters).last().map_or(value.start, |(at, _)| at);
     let after = text.get(value.end..).unwrap_or_default();
-    let end = after.char_indices().nth(characters / BEHIND).map_or(text.len(), |(at, _)| value.end + at);
+    let end =
+        after.char_indices().nth(characters / BEHIND).map_or(text.len(), |(at, _)| value.end + at);
     start..end
 }
 
-fn nearest<'w>(near: &str, value: &Range<usize>, words: &'w [Arc<str>]) -> Option<(usize, &'w Arc<str>)> {
+fn nearest<'w>(
+    near: &str,
+    value: &Range<usize>,
+    words: &'w [Arc<str>],
+) -> Option<(usize, &'w Arc<str>)> {
     let found = words.iter().filter_map(|word| Some((distance(near, word, value)?, word)));
     found.min_by_key(|(distance, _)| *distance)
 }
@@ -70,6 +76,8 @@ pub(super) fn stands_alone(text: &[u8], place: &Range<usize>) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphabetic();
     let starts = !is_letter(at(place.start)) || place.start == 0 || !is_letter(at(place.start - 1));
     let end = if at(place.end) == b's' { place.end + 1 } else { place.end };
-    let ends = !is_letter(at(place.end.saturating_sub(1))) || !is_letter(at(end)) || !is_letter(at(place.end));
+    let ends = !is_letter(at(place.end.saturating_sub(1)))
+        || !is_letter(at(end))
+        || !is_letter(at(place.end));
     starts && ends
 }

@@ -76,10 +76,14 @@ fn entropy(value: &str) -> f32 {
         total += 1;
     }
     let total = f32::from(total);
-    counts.iter().filter(|count| **count > 0).map(|count| {
-        let share = f32::from(*count) / total;
-        -share * share.log2()
-    }).sum()
+    counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| {
+            let share = f32::from(*count) / total;
+            -share * share.log2()
+        })
+        .sum()
 }
 
 #[cfg(test)]

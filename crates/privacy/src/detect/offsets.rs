@@ -29,9 +29,12 @@ impl Offsets {
 
     fn locate(&self, at: usize, is_end: bool) -> usize {
         // An end belongs to what precedes it, a start to what follows.
-        let before = |change: &Change| if is_end { change.copy.start < at } else { change.copy.start <= at };
+        let before =
+            |change: &Change| if is_end { change.copy.start < at } else { change.copy.start <= at };
         let count = self.0.partition_point(before);
-        let Some(change) = count.checked_sub(1).and_then(|last| self.0.get(last)) else { return at };
+        let Some(change) = count.checked_sub(1).and_then(|last| self.0.get(last)) else {
+            return at;
+        };
         if at < change.copy.end || (is_end && at == change.copy.end) {
             return if is_end { change.source.end } else { change.source.start };
         }

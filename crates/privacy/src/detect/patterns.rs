@@ -37,7 +37,7 @@ impl Patterns {
                 rule: index,
                 value: rule.value,
                 boundary: rule.boundary,
-                source: bounded(pattern, rule.boundary),
+                source: bounded(pattern, rule),
                 regex: OnceLock::new(),
             }));
         }
@@ -58,23 +58,33 @@ impl Pattern {
     fn find(&self, text: &str, found: &mut impl FnMut(Candidate)) {
         let Some(regex) = self.regex.get_or_init(|| Regex::new(&self.source).ok()) else { return };
         for captures in regex.captures_iter(Input::new(text)) {
-            let (Some(whole), Some(value)) = (captures.get_group(0), captures.get_group(self.value)) else {
-                continue;
+            let Some(value) = captures.get_group(self.value) else { continue };
+            let value = value.start..value.end;
+            let stands_apart = match self.boundary {
+                Boundary::Digit => digits_end(text.as_bytes(), &value),
+                Boundary::Word if self.value > 0 => word_ends(text.as_bytes(), &value),
+                Boundary::Word | Boundary::None => true,
             };
-            if self.boundary == Boundary::Digit && !digits_end(text.as_bytes(), &(whole.start..whole.end)) {
-                continue;
+            if stands_apart {
+                found(Candidate { rule: self.rule, value });
             }
-            found(Candidate { rule: self.rule, value: value.start..value.end });
         }
     }
 }
 
 /// `pattern` with what may stand beside it.
-fn bounded(pattern: &str, boundary: Boundary) -> String {
-    match boundary {
-        Boundary::Word => format!(r"(?-u:\b{{start-half}})(?:{pattern})(?-u:\b{{end-half}})"),
-        Boundary::Digit | Boundary::None => pattern.to_owned(),
+fn bounded(pattern: &str, rule: &Rule) -> String {
+    if rule.boundary == Boundary::Word && rule.value == 0 {
+        return format!(r"(?-u:\b{{start-half}})(?:{pattern})(?-u:\b{{end-half}})");
     }
+    pattern.to_owned()
+}
+
+/// Whether no letter, digit or `_` of ASCII stands beside `place`.
+fn word_ends(text: &[u8], place: &Range<usize>) -> bool {
+    let at = |at: Option<usize>| at.and_then(|at| text.get(at)).copied().unwrap_or(b' ');
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !is_word(at(place.start.checked_sub(1))) && !is_word(at(Some(place.end)))
 }
 
 /// Whether no digit stands beside `place`, nor a separator with a digit behind it.

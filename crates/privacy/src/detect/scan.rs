@@ -56,7 +56,9 @@ impl KeyContext<'_> {
             let words = keys::words(key);
             let holds = |word: &&Arc<str>| {
                 let mut places = words.match_indices(&***word);
-                places.any(|(at, _)| super::context::stands_alone(words.as_bytes(), &(at..at + word.len())))
+                places.any(|(at, _)| {
+                    super::context::stands_alone(words.as_bytes(), &(at..at + word.len()))
+                })
             };
             if let Some(word) = rule.context.iter().find(holds) {
                 return Some(word.clone());

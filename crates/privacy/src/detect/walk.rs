@@ -99,7 +99,8 @@ pub(super) fn walk<'a>(source: &'a str, span: Range<usize>, visit: &mut dyn FnMu
             b'"' => at = string(source, at, &mut path, visit),
             b'-' | b'0'..=b'9' => {
                 let rest = bytes.get(at..span.end).unwrap_or_default();
-                let inside = |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+                let inside =
+                    |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
                 let end = at + rest.iter().take_while(|byte| inside(byte)).count();
                 let raw = source.get(at..end).unwrap_or_default();
                 visit(&Leaf { target: Target::Number, raw, start: at, path: &path });

@@ -29,7 +29,8 @@ pub(crate) fn read(file: &str, contents: &str) -> Result<Vec<Rule>, RuleError> {
     let rules = if is_json {
         plain::read(file, contents)?
     } else {
-        let raw: RawFile = toml::from_str(contents).map_err(|error| in_file(malformed(contents, &error)))?;
+        let raw: RawFile =
+            toml::from_str(contents).map_err(|error| in_file(malformed(contents, &error)))?;
         of_raw(file, raw)?
     };
     if rules.len() > MAX_RULES {
@@ -97,7 +98,8 @@ fn check(raw: RawRule, pack: &Arc<str>, locale: &Arc<str>) -> Result<Rule, RuleP
 }
 
 fn names(raw: &RawRule) -> Result<(), RuleProblem> {
-    let is_id = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    let is_id =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
     if raw.id.is_empty() || raw.id.len() > 100 || !raw.id.bytes().all(is_id) {
         return Err(RuleProblem::BadId);
     }

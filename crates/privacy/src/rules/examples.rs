@@ -83,7 +83,11 @@ pub(crate) fn run_examples(
 
 fn found(detector: &Detector, index: usize, text: &str) -> Vec<Range<usize>> {
     let findings = detector.scan_by_one(text, index);
-    findings.into_iter().filter(|finding| finding.score >= DEFAULT_SCORE).map(|finding| finding.range).collect()
+    findings
+        .into_iter()
+        .filter(|finding| finding.score >= DEFAULT_SCORE)
+        .map(|finding| finding.range)
+        .collect()
 }
 
 /// The text without its marks, and what they mark; `None` when there is no whole mark.

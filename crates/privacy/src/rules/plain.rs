@@ -3,7 +3,8 @@
 use haechi_core::json::{self, Kind, Limits};
 
 use super::{
-    Boundary, Examples, MAX_FILE_BYTES, MAX_RULES, Needs, Rule, RuleError, RuleProblem, Scores, check,
+    Boundary, Examples, MAX_FILE_BYTES, MAX_RULES, Needs, Rule, RuleError, RuleProblem, Scores,
+    check,
 };
 
 const LIMITS: Limits = Limits { max_bytes: MAX_FILE_BYTES, max_depth: 2, max_members: MAX_RULES };
@@ -16,17 +17,23 @@ pub(super) fn read(file: &str, contents: &str) -> Result<Vec<Rule>, RuleError> {
         let problem = RuleProblem::Malformed { line: 1, problem: problem.to_owned() };
         RuleError::of_file(file, problem)
     };
-    let text = json::check(contents.as_bytes(), &LIMITS).map_err(|error| malformed(&error.to_string()))?;
+    let text =
+        json::check(contents.as_bytes(), &LIMITS).map_err(|error| malformed(&error.to_string()))?;
     if text.kind() != Kind::Object {
         return Err(malformed("an object of kinds, each with a list of patterns, is expected"));
     }
     let mut rules = Vec::new();
     for member in text.members() {
-        if member.value.kind() != Kind::Array || member.value.elements().any(|e| e.kind() != Kind::String) {
+        if member.value.kind() != Kind::Array
+            || member.value.elements().any(|e| e.kind() != Kind::String)
+        {
             return Err(malformed("each kind must have a list of patterns"));
         }
-        let patterns: Vec<String> =
-            member.value.elements().filter_map(|element| Some(element.string()?.into_owned())).collect();
+        let patterns: Vec<String> = member
+            .value
+            .elements()
+            .filter_map(|element| Some(element.string()?.into_owned()))
+            .collect();
         let rule = one(file, &member.key, &patterns);
         rules.push(rule.map_err(|problem| RuleError::of_rule(file, &member.key, problem))?);
     }

@@ -72,7 +72,8 @@ fn push_escape(out: &mut String, escaped: Option<char>, in_class: bool) {
 ///
 /// What the reader says, on one line.
 pub(crate) fn parse(pattern: &str) -> Result<Hir, String> {
-    syntax::parse_with(pattern, &syntax::Config::new()).map_err(|error| one_line(&error.to_string()))
+    syntax::parse_with(pattern, &syntax::Config::new())
+        .map_err(|error| one_line(&error.to_string()))
 }
 
 /// Whether the automaton of `pattern` stays small enough.
