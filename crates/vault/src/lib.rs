@@ -2,6 +2,8 @@
 
 mod derive;
 mod subject_keys;
+mod subject_seal;
+mod subject_sealer;
 mod working;
 
 pub use subject_keys::{MemorySubjectKeys, SubjectKey, SubjectKeyError, SubjectKeys};
@@ -10,3 +12,4 @@ mod hardening;
 pub mod provider;
 
 pub use hardening::{HardeningError, harden_process};
+pub use subject_sealer::SubjectSealer;

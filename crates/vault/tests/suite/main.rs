@@ -1,1 +1,4 @@
 //! Public behaviour of the room, from outside.
+
+#[cfg(test)]
+mod subject_sealer;
