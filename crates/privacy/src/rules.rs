@@ -18,20 +18,23 @@ use std::sync::Arc;
 use crate::validate::Validator;
 
 /// The packs that are built in: name of the file, contents.
-pub(crate) const BUILT_IN: [(&str, &str); 13] = [
-    ("generic.toml", include_str!("../rules/generic.toml")),
-    ("financial.toml", include_str!("../rules/financial.toml")),
-    ("united_states.toml", include_str!("../rules/united_states.toml")),
-    ("united_kingdom.toml", include_str!("../rules/united_kingdom.toml")),
-    ("europe.toml", include_str!("../rules/europe.toml")),
-    ("asia_pacific.toml", include_str!("../rules/asia_pacific.toml")),
-    ("latin_america.toml", include_str!("../rules/latin_america.toml")),
+pub(crate) const BUILT_IN: [(&str, &str); 16] = [
     ("africa_middle_east.toml", include_str!("../rules/africa_middle_east.toml")),
+    ("asia_pacific.toml", include_str!("../rules/asia_pacific.toml")),
+    ("europe.toml", include_str!("../rules/europe.toml")),
+    ("financial.toml", include_str!("../rules/financial.toml")),
+    ("generic.toml", include_str!("../rules/generic.toml")),
     ("korea.toml", include_str!("../rules/korea.toml")),
     ("korea_people.toml", include_str!("../rules/korea_people.toml")),
+    ("latin_america.toml", include_str!("../rules/latin_america.toml")),
     ("secrets_cloud.toml", include_str!("../rules/secrets_cloud.toml")),
-    ("secrets_services.toml", include_str!("../rules/secrets_services.toml")),
+    ("secrets_code.toml", include_str!("../rules/secrets_code.toml")),
     ("secrets_generic.toml", include_str!("../rules/secrets_generic.toml")),
+    ("secrets_models.toml", include_str!("../rules/secrets_models.toml")),
+    ("secrets_passwords.toml", include_str!("../rules/secrets_passwords.toml")),
+    ("secrets_services.toml", include_str!("../rules/secrets_services.toml")),
+    ("united_kingdom.toml", include_str!("../rules/united_kingdom.toml")),
+    ("united_states.toml", include_str!("../rules/united_states.toml")),
 ];
 
 /// The most that one pattern file may hold.
