@@ -4,6 +4,7 @@ mod keys;
 mod people;
 mod revocations;
 mod subject_keys;
+mod vault;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -13,7 +14,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use haechi_core::{
     PasswordStore, Revocation, RevocationKind, Sid, StoreError, StoredApiKey, StoredPassword,
-    StoredSigningKey, StoredSubject, StoredUser, UserChange, UserStore,
+    StoredSigningKey, StoredSubject, StoredToken, StoredUser, StoredVaultKey, UserChange,
+    UserStore,
 };
 
 use crate::merge;
@@ -39,6 +41,8 @@ struct State {
     subjects: HashMap<Sid, StoredSubject>,
     sids: HashMap<[u8; 32], Sid>,
     people: people::People,
+    vault_keys: BTreeMap<u32, StoredVaultKey>,
+    tokens: BTreeMap<[u8; 32], StoredToken>,
 }
 
 /// A thread panicked while it held the state, which may be half changed.

@@ -1,15 +1,29 @@
 //! What is kept sealed: keys, envelopes, tokens, and the keys of persons.
 
+mod aead;
+mod base32;
+mod config;
 mod derive;
+mod deterministic;
+mod envelope;
+mod fernet;
+mod format;
+mod hardening;
+mod keyring;
+mod mac;
+mod problem;
+pub mod provider;
+mod sealing;
 mod subject_keys;
 mod subject_seal;
 mod subject_sealer;
+mod text;
+mod vault;
 mod working;
 
-pub use subject_keys::{MemorySubjectKeys, SubjectKey, SubjectKeyError, SubjectKeys};
-
-mod hardening;
-pub mod provider;
-
+pub use config::{Retention, VaultConfig};
+pub use fernet::FernetKeyError;
 pub use hardening::{HardeningError, harden_process};
+pub use subject_keys::{MemorySubjectKeys, SubjectKey, SubjectKeyError, SubjectKeys};
 pub use subject_sealer::SubjectSealer;
+pub use vault::{Vault, VaultOpenError, VaultStores};

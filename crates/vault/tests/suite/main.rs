@@ -1,6 +1,12 @@
 //! Public behaviour of the room, from outside.
 
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod hall;
+#[cfg(test)]
 mod providers;
 #[cfg(test)]
 mod subject_sealer;
+#[cfg(test)]
+mod values;
