@@ -2,11 +2,22 @@
 
 mod detect;
 mod finding;
+mod obligation;
+mod privacy;
 mod rules;
+mod schema;
+mod transform;
 mod validate;
 
 pub use detect::{Detector, DetectorConfig, LeafFinding, PatternFile, Target};
 pub use finding::{Evidence, Finding, RuleName, code_points};
+pub use obligation::{
+    Action, ActionError, Direction, Generalization, ObligationRule, Obligations, OpenRule, Scene,
+    Whose,
+};
+pub use privacy::{
+    Limit, MAX_BYTES, MAX_FINDINGS, MAX_TOKENS, Privacy, PrivacyError, Restored, Screening,
+};
 pub use rules::{FailedExample, RuleError, RuleProblem, RuleReport, RuleSummary, test_rules};
 
 /// The packs that are built in: name of the file and contents, for who wants to read or test them.
