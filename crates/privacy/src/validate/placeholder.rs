@@ -84,7 +84,7 @@ pub(super) fn is_placeholder(text: &str) -> bool {
 
 /// Whether `text` points to a value that is kept elsewhere: a variable, a template, a call, a path.
 pub(super) fn is_reference(text: &str) -> bool {
-    const MARKS: [&str; 17] = [
+    const MARKS: [&str; 15] = [
         "${",
         "$(",
         "{{",
@@ -92,8 +92,6 @@ pub(super) fn is_reference(text: &str) -> bool {
         "%(",
         "{%",
         "#{",
-        "<",
-        ">",
         "getenv",
         "process.env",
         "environ",
@@ -107,7 +105,8 @@ pub(super) fn is_reference(text: &str) -> bool {
     let variable = text.starts_with('$') && text.bytes().skip(1).all(is_identifier)
         || text.starts_with('%') && text.ends_with('%')
         || text.starts_with('{') && text.ends_with('}')
-        || text.starts_with('[') && text.ends_with(']');
+        || text.starts_with('[') && text.ends_with(']')
+        || text.starts_with('<') && text.ends_with('>');
     variable || MARKS.iter().any(|mark| lower.contains(mark)) || is_path(text) || is_call(text)
 }
 

@@ -12,6 +12,7 @@ use super::placeholder::{is_placeholder, is_reference, stands_in_for_password};
 pub(super) const TABLE: &[(&str, Validator)] = &[
     ("secret_token", secret_token),
     ("secret_value", secret_value),
+    ("secret_with_signs", secret_with_signs),
     ("secret_password", secret_password),
     ("secret_password_bare", secret_password_bare),
     ("secret_login", secret_login),
@@ -54,6 +55,14 @@ fn secret_value(text: &str) -> bool {
         && !is_name(text)
 }
 
+/// A salt or key of every kind of printable character, spaces too, as web frameworks make them.
+fn secret_with_signs(text: &str) -> bool {
+    let digits = text.bytes().any(|byte| byte.is_ascii_digit());
+    let signs = text.bytes().filter(u8::is_ascii_punctuation).count();
+    let spaces = text.bytes().filter(|byte| *byte == b' ').count();
+    digits && signs * 20 >= text.len() && spaces * 6 < text.len() && !is_placeholder(text)
+}
+
 /// The value of a name such as `password`, quoted: anything but a placeholder or a reference.
 fn secret_password(text: &str) -> bool {
     (3..=256).contains(&text.len())
@@ -76,6 +85,7 @@ fn secret_login(text: &str) -> bool {
     let Some((name, password)) = text.split_once(':') else { return false };
     match (name, password) {
         ("", only) | (only, "") => secret_password_bare(only),
+        _ if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b':') => false,
         _ => !is_reference(name) && secret_password(password),
     }
 }
