@@ -157,6 +157,9 @@ pub enum ProviderError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The device or service takes longer than a start may wait.
+    #[error("`{0}` did not answer in time")]
+    TimedOut(&'static str),
     /// The system gave no random bytes.
     #[error("the system gave no random bytes for a root key")]
     Entropy,
@@ -201,6 +204,9 @@ impl ProviderError {
             Self::NotUnderstood { .. } => "look at the address: something else may answer there",
             Self::Address(_) => "write it as `https://host:port`",
             Self::Module { .. } => "look at the path of the library and at the device's own log",
+            Self::TimedOut(_) => {
+                "see whether the device waits for a touch or a card, and try again"
+            }
             Self::Entropy | Self::CutOff => "try again",
         }
     }

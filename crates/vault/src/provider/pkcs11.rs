@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -21,6 +22,8 @@ use super::{ProviderError, RootWrapper, Wrapped};
 const NAME: &str = "pkcs11";
 const NONCE_BYTES: usize = 12;
 const TAG_BITS: u64 = 128;
+/// How long a device may take, a touch by a person included.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Modules by path. The standard initializes a library once in a process, and its threads may outlive
 /// a session, so none is ever unloaded. Holding the lock also keeps one login from another's.
@@ -64,8 +67,10 @@ impl Pkcs11Wrapper {
         + 'static,
     ) -> Result<Secret, ProviderError> {
         let login = Login { config: self.config.clone(), pin: self.pin.clone() };
-        let done = tokio::task::spawn_blocking(move || login.run(work)).await;
-        done.map_err(|_| ProviderError::CutOff)?
+        let done = tokio::task::spawn_blocking(move || login.run(work));
+        // A call into a module cannot be taken back; its thread stays until the module answers.
+        let done = tokio::time::timeout(PATIENCE, done).await;
+        done.map_err(|_| ProviderError::TimedOut(NAME))?.map_err(|_| ProviderError::CutOff)?
     }
 }
 
