@@ -20,6 +20,8 @@ pub(crate) mod row;
 mod signing_keys;
 mod subjects;
 mod users;
+mod vault_keys;
+mod vault_tokens;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

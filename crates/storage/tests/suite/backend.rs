@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use haechi_core::{
     ApiKeyStore, PasswordStore, RevocationStore, SigningKeyStore, StoreError, StoredUser,
-    SubjectKeyStore, SubjectRegistry, SubjectStore, Timestamp, UserStore,
+    SubjectKeyStore, SubjectRegistry, SubjectStore, Timestamp, TokenStore, UserStore,
+    VaultKeyStore,
 };
 use haechi_storage::{Memory, MemorySubjectKeys, Sqlite, SubjectKeyFile};
 use tempfile::TempDir;
@@ -23,13 +24,15 @@ pub(crate) struct Stores {
     pub(crate) subjects: Arc<dyn SubjectStore>,
     pub(crate) people: Arc<dyn SubjectRegistry>,
     pub(crate) keys: Arc<dyn SubjectKeyStore>,
+    pub(crate) vault_keys: Arc<dyn VaultKeyStore>,
+    pub(crate) tokens: Arc<dyn TokenStore>,
 }
 
 impl Stores {
     pub(crate) fn of<S>(store: &S, keys: Arc<dyn SubjectKeyStore>) -> Self
     where
         S: UserStore + PasswordStore + ApiKeyStore + SigningKeyStore + RevocationStore,
-        S: SubjectStore + SubjectRegistry + Clone + 'static,
+        S: SubjectStore + SubjectRegistry + VaultKeyStore + TokenStore + Clone + 'static,
     {
         Self {
             users: Arc::new(store.clone()),
@@ -40,6 +43,8 @@ impl Stores {
             subjects: Arc::new(store.clone()),
             people: Arc::new(store.clone()),
             keys,
+            vault_keys: Arc::new(store.clone()),
+            tokens: Arc::new(store.clone()),
         }
     }
 }

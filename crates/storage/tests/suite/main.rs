@@ -22,6 +22,10 @@ mod subject_keys;
 mod subjects;
 #[cfg(test)]
 mod users;
+#[cfg(test)]
+mod vault_keys;
+#[cfg(test)]
+mod vault_tokens;
 
 /// Runs every case on every backend. A case that is missing here is dead code, which is an error.
 #[cfg(test)]
@@ -118,5 +122,30 @@ contract! {
         an_erased_person_comes_back_only_as_another,
         copies_of_keys_are_listed_until_they_expire,
         keys_of_old_are_dropped_without_a_trace,
+    }
+    vault_keys {
+        a_key_is_found_by_name_and_id_as_it_was_added,
+        the_first_key_of_a_name_stays,
+        of_many_first_keys_at_once_all_get_the_same,
+        a_taken_or_empty_id_is_refused,
+        keys_are_listed_by_tenant_purpose_and_kind,
+        versions_are_added_one_after_the_other,
+        of_many_rotations_at_once_one_is_made,
+        a_change_replaces_only_what_it_names,
+        what_is_due_is_destroyed_for_good,
+        wrappings_are_replaced_all_or_none,
+        no_nonce_is_given_out_twice,
+        what_is_missing_is_said_to_be,
+        the_epoch_rises_when_keys_change,
+    }
+    vault_tokens {
+        a_token_is_found_as_it_was_put,
+        what_is_taken_keeps_the_whole_batch_out,
+        the_same_value_takes_its_own_place,
+        tokens_are_paged_by_lookup_and_of_one_person,
+        a_token_is_replaced_only_where_it_stands_as_it_was,
+        tokens_of_a_person_are_deleted,
+        what_has_ended_goes_unless_it_is_held,
+        tokens_are_counted_by_kind_and_key,
     }
 }
