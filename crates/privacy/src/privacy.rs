@@ -12,7 +12,7 @@ use crate::detect::{Detector, LeafFinding, Target};
 use crate::finding::Finding;
 use crate::obligation::{Obligations, Scene};
 use crate::schema::{Held, Schemas};
-use crate::transform::{Leaf, Restoring, Sheet, Site, Wanted, leaves};
+use crate::transform::{Leaf, Restoring, Sheet, Site, Wanted, is_copy, is_structured, leaves};
 
 /// The largest value that is screened, in bytes.
 pub const MAX_BYTES: usize = 4 << 20;
@@ -163,7 +163,9 @@ impl Privacy {
         limit_bytes(json.raw())?;
         // Values of the same form can be told from others by the vault only.
         let found = if self.obligations.formats() {
-            values_of(self.detector.scan_json(json))
+            let found = self.detector.scan_json(json);
+            limit_findings(found.iter().map(|leaf| leaf.findings.len()).sum())?;
+            values_of(found)
         } else {
             HashMap::new()
         };
@@ -313,6 +315,8 @@ const fn limit_findings(count: usize) -> Result<(), PrivacyError> {
 struct Found {
     names: HashMap<String, Vec<Finding>>,
     values: HashMap<String, Vec<Finding>>,
+    /// Whether texts are wanted that may copy what was found elsewhere.
+    copies: bool,
 }
 
 impl Wanted for Found {
@@ -321,7 +325,7 @@ impl Wanted for Found {
     }
 
     fn wants(&mut self, pointer: &str, _: &str) -> bool {
-        self.values.contains_key(pointer)
+        self.values.contains_key(pointer) || (self.copies && is_copy(pointer))
     }
 }
 
@@ -330,10 +334,11 @@ fn located<'a>(json: Text<'a>, found: Vec<LeafFinding>) -> Vec<(Leaf<'a>, Vec<Fi
     for leaf in found {
         let of_kind =
             if leaf.target == Target::Key { &mut by_pointer.names } else { &mut by_pointer.values };
+        by_pointer.copies |= is_structured(&leaf.pointer);
         of_kind.entry(leaf.pointer).or_default().extend(leaf.findings);
     }
     let leaves = leaves(json, &mut by_pointer);
-    let Found { mut names, mut values } = by_pointer;
+    let Found { mut names, mut values, .. } = by_pointer;
     let with_findings = |leaf: Leaf<'a>| {
         let of_kind = if matches!(leaf.site, Site::Key { .. }) { &mut names } else { &mut values };
         let findings = of_kind.remove(&leaf.pointer).unwrap_or_default();

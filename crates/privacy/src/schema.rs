@@ -22,7 +22,7 @@ const MAX_SCHEMAS: usize = 256;
 const MAX_SCHEMA_BYTES: usize = 256 << 10;
 /// The largest automaton that one pattern of a schema may become, in bytes.
 /// The most work that one check of a result may be: parts of the schema times values of the result.
-const MAX_WORK: usize = 20_000_000;
+const MAX_WORK: usize = 5_000_000;
 const MAX_PATTERN_BYTES: usize = 1 << 20;
 /// The member of a result that the schema is about (MCP 2025-06-18, tools).
 const STRUCTURED: &str = "structuredContent";

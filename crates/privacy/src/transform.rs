@@ -1,5 +1,6 @@
 //! What is done with what was found: values replaced, everything else kept byte for byte.
 
+mod copies;
 mod counts;
 mod date;
 mod embedded;
@@ -11,6 +12,7 @@ mod restore;
 mod sheet;
 mod spots;
 
+pub(crate) use copies::{is_copy, is_structured};
 pub(crate) use leaf::{Leaf, Site, Wanted, leaves};
 pub(crate) use restore::Restoring;
 pub(crate) use sheet::Sheet;

@@ -11,12 +11,15 @@ use crate::finding::Finding;
 use crate::obligation::{Openings, Scene};
 
 use super::counts::Counts;
-use super::embedded::{Embedded, Encoding, encode, percent_encode};
+use super::embedded::{Embedded, Encoding, encode, is_number, percent_encode};
 use super::leaf::{Leaf, Site, Wanted, leaves};
 use super::spots::shape_around;
 
 /// The word for the audit log.
 const RESTORE: &str = "restore";
+
+/// How far before a token the start of its URL is looked for, in bytes.
+const MAX_URL_BYTES: usize = 2048;
 
 /// A protected text in a leaf.
 struct Handed {
@@ -82,21 +85,19 @@ impl<'a> Restoring<'a> {
         protector: &dyn Protector,
     ) {
         let Some(leaf) = self.leaves.get(index).cloned() else { return };
-        let mut end = 0;
         let tokens = protector.recognize(&leaf.text);
+        let overlaps_token = |range: &Range<usize>| {
+            let next = tokens.partition_point(|token| token.range.end <= range.start);
+            tokens.get(next).is_some_and(|token| token.range.start < range.end)
+        };
         let is_key = matches!(leaf.site, Site::Key { .. });
         let findings = found.get(&leaf.pointer).filter(|_| !is_key).into_iter().flatten();
-        let lookalikes = findings.map(|it| (it.range.clone(), Arc::clone(&it.kind)));
-        let mut parts: Vec<_> = tokens.into_iter().map(|it| (it.range, Arc::from(""))).collect();
-        let overlaps = |range: &Range<usize>, parts: &[(Range<usize>, Arc<str>)]| {
-            parts.iter().any(|(other, _)| other.start < range.end && range.start < other.end)
-        };
-        for (range, kind) in lookalikes {
-            if !overlaps(&range, &parts) {
-                parts.push((range, kind));
-            }
-        }
+        let lookalikes = findings.filter(|finding| !overlaps_token(&finding.range));
+        let mut parts: Vec<(Range<usize>, Arc<str>)> =
+            lookalikes.map(|it| (it.range.clone(), Arc::clone(&it.kind))).collect();
+        parts.extend(tokens.iter().map(|token| (token.range.clone(), Arc::from(""))));
         parts.sort_by_key(|(range, _)| range.start);
+        let mut end = 0;
         for (range, kind) in parts {
             let Some(text) = leaf.text.get(range.clone()) else { continue };
             let around = shape_around(&leaf.text, range);
@@ -169,6 +170,9 @@ impl<'a> Restoring<'a> {
         for (index, leaf) in self.leaves.iter().enumerate() {
             let Some(new) = self.rewritten(index, leaf) else { continue };
             match &leaf.site {
+                Site::Number(text) if is_number(&new) => {
+                    editor.replace(*text, new);
+                }
                 Site::String(text) | Site::Number(text) => {
                     editor.replace(*text, quote(&new));
                 }
@@ -191,29 +195,33 @@ impl<'a> Restoring<'a> {
         let in_json = Embedded::of(&leaf.text).is_some();
         let mut new = String::with_capacity(leaf.text.len());
         let mut at = 0;
-        for (handed, value, _) in self.opened().filter(|(handed, ..)| handed.leaf == index) {
+        let first = self.handed.partition_point(|handed| handed.leaf < index);
+        let here = self.handed.iter().skip(first).take_while(|handed| handed.leaf == index);
+        let mut changed = false;
+        for (handed, value) in here.filter_map(|it| Some((it, &self.opened(it)?.0))) {
+            changed = true;
             new.push_str(leaf.text.get(at..handed.range.start)?);
             new.push_str(&written(value, &leaf.text, handed.range.start, in_json));
             at = handed.range.end;
         }
-        if at == 0 {
+        if !changed {
             return None;
         }
         new.push_str(leaf.text.get(at..)?);
         Some(new)
     }
 
-    fn opened(&self) -> impl Iterator<Item = (&Handed, &str, &Arc<str>)> {
-        self.handed.iter().filter_map(|handed| {
-            let (value, kind) = self.values.get(handed.opened)?.as_ref()?;
-            Some((handed, value.as_str(), kind))
-        })
+    /// The value of a handed text and its kind, where it was opened.
+    fn opened(&self, handed: &Handed) -> Option<&(String, Arc<str>)> {
+        self.values.get(handed.opened)?.as_ref()
     }
 
     pub(crate) fn counts(&self) -> Vec<FindingCount> {
         let mut counts = Counts::default();
-        for (handed, _, kind) in self.opened() {
-            if let Some(leaf) = self.leaves.get(handed.leaf) {
+        for handed in &self.handed {
+            if let (Some((_, kind)), Some(leaf)) =
+                (self.opened(handed), self.leaves.get(handed.leaf))
+            {
                 counts.add(kind, &leaf.field, RESTORE);
             }
         }
@@ -223,7 +231,9 @@ impl<'a> Restoring<'a> {
 
 /// `value` as it must be written at `start` of `text`, so that it cannot be more than one value there.
 fn written(value: &str, text: &str, start: usize, in_json: bool) -> String {
-    let head = text.get(..start).unwrap_or_default();
+    // No URL is looked for further back: many tokens in one long text would take long.
+    let from = (start.saturating_sub(MAX_URL_BYTES)..=start).find(|at| text.is_char_boundary(*at));
+    let head = text.get(from.unwrap_or(start)..start).unwrap_or_default();
     let run = head.rsplit(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<')).next();
     if run.is_some_and(|run| run.contains("://")) {
         let parts_urls = |byte: u8| b"\"#%&+/;<=>?[\\]^`{|}".contains(&byte);

@@ -10,6 +10,7 @@ use haechi_core::{FindingCount, Place, ProtectError, Protection, Protector, ToPr
 use crate::finding::Finding;
 use crate::obligation::{Action, Direction, Duties, Generalization, Scene};
 
+use super::copies::{Copies, is_copy, is_structured};
 use super::counts::Counts;
 use super::embedded::{Embedded, Encoding, decode, encode, is_number};
 use super::generalize::generalize;
@@ -67,12 +68,27 @@ impl<'a> Sheet<'a> {
         };
         let results = scene.direction == Direction::Results;
         let (structured, others): (Vec<_>, Vec<_>) =
-            leaves.into_iter().partition(|(leaf, _)| results && is_structured(leaf));
-        for (leaf, findings) in structured.into_iter().chain(others) {
+            leaves.into_iter().partition(|(leaf, _)| results && is_structured(&leaf.pointer));
+        for (leaf, findings) in structured {
+            let parts = covered(&leaf, &findings, protector);
+            sheet.line(leaf, parts, scene, duties);
+        }
+        let copies = sheet.copies();
+        for (leaf, mut findings) in others {
+            if let Some(copies) = copies.as_ref().filter(|_| results && is_copy(&leaf.pointer)) {
+                findings.extend(copies.find(&leaf));
+            }
             let parts = covered(&leaf, &findings, protector);
             sheet.line(leaf, parts, scene, duties);
         }
         sheet
+    }
+
+    /// The values of `structuredContent` that do not stay.
+    fn copies(&self) -> Option<Copies> {
+        let goes = |action: &Action| !matches!(action, Action::Allow | Action::Refuse);
+        let values = self.decided.iter().filter(|(_, (action, _))| goes(action));
+        Copies::of(values.map(|((kind, value), _)| (kind, value.as_str())))
     }
 
     fn line(
@@ -115,12 +131,12 @@ impl<'a> Sheet<'a> {
         value: &str,
     ) -> (Action, Arc<str>) {
         let same = (Arc::clone(kind), value.to_owned());
-        if is_structured(leaf) {
+        if is_structured(&leaf.pointer) {
             let first = self.decided.entry(same).or_insert((own, Arc::clone(&leaf.field)));
             // Elsewhere in it other rules may hold.
             return if first.0 == own { first.clone() } else { (own, Arc::clone(&leaf.field)) };
         }
-        let copied = is_text_copy(leaf).then(|| self.decided.get(&same).cloned()).flatten();
+        let copied = is_copy(&leaf.pointer).then(|| self.decided.get(&same).cloned()).flatten();
         copied.unwrap_or_else(|| (own, Arc::clone(&leaf.field)))
     }
 
@@ -451,14 +467,6 @@ fn to_protect<'v>(it: &'v Replacement, how: Protection, scene: &Scene<'v>) -> To
 
 fn letters(value: &str) -> usize {
     value.chars().filter(|c| c.is_alphanumeric()).count()
-}
-
-fn is_structured(leaf: &Leaf<'_>) -> bool {
-    leaf.field.starts_with("/structuredContent/") || &*leaf.field == "/structuredContent"
-}
-
-fn is_text_copy(leaf: &Leaf<'_>) -> bool {
-    &*leaf.field == "/content/*/text"
 }
 
 /// One more than the highest number that a placeholder of `kind` has in `source`.

@@ -11,12 +11,13 @@ use super::embedded::{Embedded, Encoding, encoding_of};
 use super::leaf::{Leaf, Site};
 use super::replacement::NOWHERE;
 
-/// Part of a leaf that a finding covers.
+/// Part of a leaf that findings cover.
 pub(crate) struct Covered {
     pub(crate) range: Range<usize>,
     pub(crate) kind: Arc<str>,
     pub(crate) score: f32,
     pub(crate) encoding: Encoding,
+    encoded: bool,
 }
 
 /// What the findings cover of `leaf`, left to right and without overlap. What is protected already is
@@ -28,22 +29,38 @@ pub(crate) fn covered(
 ) -> Vec<Covered> {
     let protected = protected(&leaf.text, protector);
     let embedded = Embedded::of(&leaf.text);
+    let whole = findings.iter().map(|finding| Covered {
+        range: clipped(&leaf.text, &finding.range),
+        kind: Arc::clone(&finding.kind),
+        score: finding.score,
+        encoding: Encoding::Plain,
+        encoded: finding.evidence.encoded,
+    });
     let mut parts = Vec::new();
-    for finding in findings {
-        for range in without(clipped(&leaf.text, &finding.range), &protected, &leaf.text) {
-            parts.push(placed(leaf, finding, range, embedded.as_ref()));
+    // Merged before anything is decoded: many findings may share one run of Base64.
+    for it in merged(whole.collect()) {
+        for range in without(it.range.clone(), &protected, &leaf.text) {
+            parts.push(placed(leaf, &it, range, embedded.as_ref()));
         }
     }
     merged(parts)
 }
 
-/// Everything of `text` that was protected before, with the address that was put around it.
-pub(crate) fn protected(text: &str, protector: &dyn Protector) -> Vec<Range<usize>> {
+/// Everything of `text` that was protected before, with the address that was put around it; left to
+/// right and without overlap.
+fn protected(text: &str, protector: &dyn Protector) -> Vec<Range<usize>> {
     let around = |range: Range<usize>| shape_around(text, range);
     let mut ranges: Vec<_> =
         protector.recognize(text).into_iter().map(|it| around(it.range)).collect();
     ranges.extend(placeholders(text).map(around));
     ranges.sort_by_key(|range| range.start);
+    ranges.dedup_by(|next, last| {
+        let overlaps = next.start < last.end;
+        if overlaps {
+            last.end = last.end.max(next.end);
+        }
+        overlaps
+    });
     ranges
 }
 
@@ -119,8 +136,8 @@ fn without(
 ) -> impl Iterator<Item = Range<usize>> {
     let mut parts = Vec::new();
     let mut start = range.start;
-    let overlapping =
-        protected.iter().filter(|other| other.start < range.end && range.start < other.end);
+    let first = protected.partition_point(|other| other.end <= range.start);
+    let overlapping = protected.iter().skip(first).take_while(|other| other.start < range.end);
     for other in overlapping {
         parts.push(start..other.start.max(start));
         start = other.end.max(start);
@@ -141,7 +158,7 @@ fn without(
 
 fn placed(
     leaf: &Leaf<'_>,
-    finding: &Finding,
+    whole: &Covered,
     range: Range<usize>,
     embedded: Option<&Embedded>,
 ) -> Covered {
@@ -151,7 +168,7 @@ fn placed(
         Some(number) => (number, Encoding::JsonNumber),
         None => {
             let slice = leaf.text.get(range.clone()).unwrap_or_default();
-            let encoding = match (finding.evidence.encoded, embedded.is_some()) {
+            let encoding = match (whole.encoded, embedded.is_some()) {
                 (true, in_json) => encoding_of(slice, in_json),
                 (false, true) => Encoding::Json,
                 (false, false) => Encoding::Plain,
@@ -159,7 +176,7 @@ fn placed(
             (range, encoding)
         }
     };
-    Covered { range, kind: Arc::clone(&finding.kind), score: finding.score, encoding }
+    Covered { range, encoding, kind: Arc::clone(&whole.kind), ..*whole }
 }
 
 /// Overlapping parts as one, of the kind that is surer.
@@ -172,6 +189,7 @@ fn merged(mut parts: Vec<Covered>) -> Vec<Covered> {
         match merged.last_mut() {
             Some(last) if part.range.start < last.range.end => {
                 last.range.end = last.range.end.max(part.range.end);
+                last.encoded |= part.encoded;
                 if part.score > last.score {
                     (last.kind, last.score) = (part.kind, part.score);
                 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use haechi_core::json::{Limits, Text, check};
 use haechi_core::{Protector, Sid};
 use haechi_privacy::{
-    Action, Detector, DetectorConfig, Direction, ObligationRule, Obligations, OpenRule,
+    Action, BUILT_IN, Detector, DetectorConfig, Direction, ObligationRule, Obligations, OpenRule,
     PatternFile, Privacy, PrivacyError, Restored, Scene, Screening, Whose,
 };
 
@@ -41,30 +41,31 @@ id = "test_code"
 kind = "CVV"
 patterns = ['77\d']
 score = 0.6
+[[rule]]
+id = "test_desk"
+kind = "PHONE_NUMBER"
+patterns = ['\d{2}-\d{2}-\d{2}']
+needs = "context"
+score = 0.5
+keys = ["desk"]
 "#;
 
 static DETECTOR: LazyLock<Arc<Detector>> = LazyLock::new(|| {
-    let packs = [
-        "generic",
-        "financial",
-        "united_states",
-        "united_kingdom",
-        "europe",
-        "asia_pacific",
-        "latin_america",
-        "africa_middle_east",
-        "korea",
-        "secrets",
-    ];
+    let named = |line: &'static str| line.strip_prefix("name = \"")?.strip_suffix('"');
+    let packs = BUILT_IN.iter().filter_map(|(_, contents)| contents.lines().find_map(named));
     let config = DetectorConfig {
         locales: Some(BTreeSet::new()),
-        disabled_packs: packs.map(str::to_owned).into(),
+        disabled_packs: packs.map(str::to_owned).collect(),
         files: vec![PatternFile { name: "tests.toml".into(), contents: RULES.into() }],
         names: false,
         ..DetectorConfig::default()
     };
     Arc::new(Detector::new(&config).unwrap())
 });
+
+/// Everything that is built in.
+static BUILT_IN_DETECTOR: LazyLock<Arc<Detector>> =
+    LazyLock::new(|| Arc::new(Detector::new(&DetectorConfig::default()).unwrap()));
 
 /// A caller, what is done with findings, and a vault.
 pub(crate) struct House {
@@ -76,11 +77,21 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) fn new(obligations: Obligations) -> Self {
+        Self::of(Arc::clone(&DETECTOR), obligations)
+    }
+
+    fn of(detector: Arc<Detector>, obligations: Obligations) -> Self {
         let shelf = Arc::new(Shelf::default());
         let protector: Arc<dyn Protector> = Arc::clone(&shelf) as Arc<dyn Protector>;
-        let privacy = Privacy::new(Arc::clone(&DETECTOR), obligations, protector);
+        let privacy = Privacy::new(detector, obligations, protector);
         let roles = BTreeSet::from(["user".to_owned()]);
         Self { privacy, shelf, roles, caller: Sid("caller".into()) }
+    }
+
+    /// As [`Self::with`], with everything that is built in.
+    pub(crate) fn with_built_in(action: &str) -> Self {
+        let obligations = Self::with(action).privacy.obligations().clone();
+        Self::of(Arc::clone(&BUILT_IN_DETECTOR), obligations)
     }
 
     /// One action for all results; the caller's own tokens open in arguments.

@@ -179,6 +179,21 @@ fn a_copy_in_text_gets_what_the_structured_value_got() {
 }
 
 #[test]
+fn what_a_member_name_gives_away_is_found_in_the_text_copy_too() {
+    // Only the rule for `phone` knows these digits; the text has no such key.
+    let house = House::with("tokenize");
+    let result = json!({
+        "content": [{"type": "text", "text": "Call 42-42-42 or 142-42-42, says \"him\""}],
+        "structuredContent": {"desk": "42-42-42"},
+    });
+    let value: Value = serde_json::from_str(&house.screened(&result.to_string())).unwrap();
+    let token = value["structuredContent"]["desk"].as_str().unwrap();
+    assert!(token.starts_with("tok_PHONE_NUMBER_"), "{value}");
+    let copy = format!("Call {token} or 142-42-42, says \"him\"");
+    assert_eq!(value["content"][0]["text"], copy);
+}
+
+#[test]
 fn placeholders_of_an_earlier_call_are_not_given_twice() {
     let house = House::with("redact");
     let screened = house.screened(r#"["[PERSON_1] wrote", "Ann Lee"]"#);
