@@ -6,6 +6,8 @@ mod obligation;
 mod privacy;
 mod rules;
 mod schema;
+#[doc(hidden)]
+pub mod tagger;
 mod transform;
 mod validate;
 
@@ -19,6 +21,7 @@ pub use privacy::{
     Limit, MAX_BYTES, MAX_FINDINGS, MAX_TOKENS, Privacy, PrivacyError, Restored, Screening,
 };
 pub use rules::{FailedExample, RuleError, RuleProblem, RuleReport, RuleSummary, test_rules};
+pub use tagger::Tagger;
 
 /// The packs that are built in: name of the file and contents, for who wants to read or test them.
 #[doc(hidden)]
