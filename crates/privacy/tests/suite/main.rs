@@ -1,5 +1,7 @@
 //! What detection promises, from outside.
 
+mod attacks;
+mod customers;
 mod protector;
 mod restoring;
 mod rules;
