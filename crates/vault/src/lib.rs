@@ -27,3 +27,17 @@ pub use hardening::{HardeningError, harden_process};
 pub use subject_keys::{MemorySubjectKeys, SubjectKey, SubjectKeyError, SubjectKeys};
 pub use subject_sealer::SubjectSealer;
 pub use vault::{Vault, VaultOpenError, VaultStores};
+
+mod backup_keys;
+mod certificate;
+mod erase;
+mod erase_probe;
+mod subjects;
+
+pub use backup_keys::{KeyBackupError, LONGEST_SUBJECT_KEY_BACKUP, RestoredKeys};
+pub use certificate::{Certificate, Deleted, DestroyedKey, KeyCopy, Verdict};
+pub use erase::ErasureRequest;
+pub use erase_probe::{Probe, ProbedFile};
+pub use subjects::{
+    DATA_SUBJECT, OpenStored, SubjectError, SubjectStores, SubjectSummary, Subjects,
+};

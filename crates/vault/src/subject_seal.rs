@@ -40,11 +40,15 @@ pub(crate) fn unavailable(error: impl std::error::Error + Send + Sync + 'static)
     SealError::Unavailable(Box::new(error))
 }
 
-/// What the root key wraps persons' keys with and finds them by.
+/// What the root key wraps persons' keys with and finds them by, and seals backups with.
 #[derive(Debug)]
 pub(crate) struct RootKeys {
     wrapping: LessSafeKey,
     lookup: hmac::Key,
+    /// Seals copies of the keys of persons.
+    pub(crate) copies: LessSafeKey,
+    /// Vouches for what a backup says of its files.
+    pub(crate) manifests: hmac::Key,
 }
 
 impl RootKeys {
@@ -55,8 +59,14 @@ impl RootKeys {
         }
         let wrapping = derive(root.expose(), b"haechi subject wrapping 1")?;
         let lookup = derive(root.expose(), b"haechi subject lookup 1")?;
-        let lookup = hmac::Key::new(hmac::HMAC_SHA256, lookup.as_slice());
-        Ok(Self { wrapping: sealing_key(&wrapping)?, lookup })
+        let copies = derive(root.expose(), b"haechi subject key backup 1")?;
+        let manifests = derive(root.expose(), b"haechi backup manifest 1")?;
+        Ok(Self {
+            wrapping: sealing_key(&wrapping)?,
+            lookup: hmac::Key::new(hmac::HMAC_SHA256, lookup.as_slice()),
+            copies: sealing_key(&copies)?,
+            manifests: hmac::Key::new(hmac::HMAC_SHA256, manifests.as_slice()),
+        })
     }
 
     /// Keyed, so that the store cannot be searched for a person whose name is guessed.

@@ -20,7 +20,7 @@ use crate::subject_seal::{KEY_BYTES, KeyProblem, PersonKey, RootKeys, unavailabl
 /// Keys at hand: those of persons not seen for longest go first.
 const KEYS_AT_HAND: usize = 4096;
 /// What a name is sealed for.
-const NAME: &str = "name";
+pub(crate) const NAME: &str = "name";
 
 /// Seals under one random key per person, in versions.
 ///
@@ -132,6 +132,16 @@ impl SubjectSealer {
             Err(StoreError::Missing(_)) => Err(NameError::Keys(SealError::NoKey(sid.clone()))),
             Err(error) => Err(NameError::Keys(unavailable(error))),
         }
+    }
+
+    /// Seals `plain` for `sid` as bytes, fetching the key if it is not at hand.
+    pub(crate) async fn seal_bytes(
+        &self,
+        sid: &Sid,
+        purpose: &str,
+        plain: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
+        self.person(sid).await?.newest().seal(sid, purpose, plain, &*self.entropy)
     }
 
     /// The names of `sid`: issuer, name and when it was added, oldest first.
