@@ -1,0 +1,286 @@
+//! Erasure, and its proof.
+
+use std::time::Duration;
+
+use haechi_core::{
+    Protection, ProtectError, SealError, Sealer as _, Sid, SubjectKeyState, SubjectKeyStore as _,
+    SubjectRegistry as _, Timestamp, TokenStore as _,
+};
+use haechi_vault::{DATA_SUBJECT, ErasureRequest, SubjectError, Verdict};
+
+use crate::people::{People, folder, stands_in};
+
+const REVERSIBLE: [Protection; 4] =
+    [Protection::Token, Protection::SameToken, Protection::Seal, Protection::Format];
+
+fn request() -> ErasureRequest {
+    ErasureRequest { ground: "GDPR 17(1)(b)".to_owned(), ..ErasureRequest::default() }
+}
+
+/// What protects `value` for `sid` in every way that opens again.
+async fn protect_all(people: &People, value: &str, sid: &Sid) -> Vec<String> {
+    let mut texts = Vec::new();
+    for how in REVERSIBLE {
+        texts.push(people.protect(how, value, sid).await.unwrap());
+    }
+    texts
+}
+
+async fn wrapped_keys(people: &People, sid: &Sid) -> Vec<Vec<u8>> {
+    match people.keys.keys(sid).await.unwrap() {
+        SubjectKeyState::Kept(keys) => keys.into_iter().map(|key| key.wrapped_key).collect(),
+        state => panic!("{state:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_erased_person_is_unreadable_and_the_certificate_proves_it() {
+    let (folder, copies) = (folder(), folder());
+    let people = People::open(folder.path(), 1).await;
+    let ann = people.subjects.register(DATA_SUBJECT, "ann@example.com").await.unwrap();
+    let bob = people.subjects.register(DATA_SUBJECT, "bob@example.com").await.unwrap();
+    people.sealer.rotate(&ann).await.unwrap();
+    people.subjects.register(DATA_SUBJECT, "ann@example.com").await.unwrap();
+    let texts = protect_all(&people, "ann.private.number.4217", &ann).await;
+    let of_bob = protect_all(&people, "bob.private.number.5218", &bob).await;
+    let sealed = people.sealer.seal(&ann, "who", b"Ann").unwrap();
+    people.back_up(copies.path()).await;
+    let wrapped = wrapped_keys(&people, &ann).await;
+    assert_eq!(wrapped.len(), 2);
+    assert!(wrapped.iter().all(|wrapped| stands_in(folder.path(), wrapped)));
+
+    let backups = vec![copies.path().to_owned()];
+    let request = ErasureRequest { backups, checkpoint: Some("note".to_owned()), ..request() };
+    let certificate = people.subjects.erase(&ann, request).await.unwrap();
+    assert_eq!(certificate.verdict, Verdict::Erased, "{certificate:#?}");
+    assert_eq!(certificate.complete_from.as_deref(), Some(&*certificate.destroyed_at));
+    assert_eq!(certificate.keys.len(), 2);
+    assert_eq!((certificate.deleted.keys, certificate.deleted.tokens), (2, 2));
+    assert_eq!(certificate.deleted.names, 1);
+    assert_eq!(certificate.checkpoint.as_deref(), Some("note"));
+    // The search before found both keys and opened the control, the name and the two stored values
+    // with them; the same search afterwards, in more files, found and opened nothing.
+    assert_eq!((certificate.before.values, certificate.before.values_opened), (4, 4));
+    assert!(certificate.before.files.iter().any(|file| file.keys_found >= 2));
+    assert_eq!((certificate.after.values, certificate.after.values_opened), (4, 0));
+    assert!(certificate.after.files.iter().all(|file| file.keys_found == 0));
+    assert!(certificate.after.keys_tried > 0, "the keys of others were tried");
+    let searched = |part: &str| {
+        let mut names = certificate.after.files.iter().map(|file| file.name.to_str().unwrap());
+        names.any(|name| name.ends_with(part))
+    };
+    assert!(searched("subject-keys.db") && searched("haechi.db"));
+    assert!(searched(copies.path().join("haechi.db").to_str().unwrap()));
+    let text = serde_json::to_string(&certificate).unwrap();
+    assert!(!text.contains("ann@example.com") && !text.contains("4217"));
+
+    for text in &texts {
+        let opened = people.read(text).await;
+        let gone = matches!(opened, Err(ProtectError::Gone | ProtectError::Unknown));
+        assert!(gone, "{text}: {opened:?}");
+    }
+    let opened = people.sealer.open(&ann, "who", &sealed).await;
+    assert!(matches!(opened, Err(SealError::NoKey(_))), "{opened:?}");
+    assert!(wrapped.iter().all(|wrapped| !stands_in(folder.path(), wrapped)));
+    for text in &of_bob {
+        let opened = people.read(text).await.unwrap();
+        assert_eq!(opened.value.expose(), b"bob.private.number.5218");
+    }
+    let stored = people.subjects.certificate(&ann).await.unwrap();
+    assert_eq!(stored, certificate);
+}
+
+#[tokio::test]
+async fn nothing_is_protected_for_an_erased_person_unless_it_is_registered_again() {
+    let folder = folder();
+    let (here, there) = (People::open(folder.path(), 1).await, People::open(folder.path(), 2).await);
+    let ann = here.subjects.register(DATA_SUBJECT, "ann").await.unwrap();
+    let texts = protect_all(&there, "ann.private.number.4217", &ann).await;
+    here.subjects.add_name(&ann, "email", "ann@example.com").await.unwrap();
+    here.subjects.erase(&ann, request()).await.unwrap();
+    for process in [&here, &there] {
+        for how in REVERSIBLE {
+            let refused = process.protect(how, "ann.private.number.4217", &ann).await;
+            assert!(matches!(refused, Err(ProtectError::Gone)), "{refused:?}");
+        }
+        for text in &texts {
+            assert!(process.read(text).await.is_err());
+        }
+        for (issuer, name) in [(DATA_SUBJECT, "ann"), ("email", "ann@example.com")] {
+            let refused = process.subjects.register(issuer, name).await;
+            assert!(matches!(refused, Err(SubjectError::Erased(_))), "{refused:?}");
+        }
+    }
+    let fresh = there.subjects.register_again(DATA_SUBJECT, "ann").await.unwrap();
+    assert_ne!(fresh, ann);
+    let again = here.protect(Protection::Token, "new", &fresh).await.unwrap();
+    assert_eq!(there.read(&again).await.unwrap().subject, Some(fresh));
+    assert!(here.read(&texts[2]).await.is_err());
+    let twice = here.subjects.register_again(DATA_SUBJECT, "ann").await;
+    assert!(matches!(twice, Err(SubjectError::NotErased)), "{twice:?}");
+}
+
+#[tokio::test]
+async fn a_legal_hold_blocks_erasure_and_retention() {
+    let folder = folder();
+    let people = People::open(folder.path(), 1).await;
+    let ann = people.subjects.register(DATA_SUBJECT, "ann").await.unwrap();
+    let token = people.protect(Protection::Token, "value", &ann).await.unwrap();
+    people.subjects.hold(&ann, "case-7", "court order").await.unwrap();
+    let twice = people.subjects.hold(&ann, "case-7", "court order").await;
+    assert!(matches!(twice, Err(SubjectError::HeldAlready(id)) if id == "case-7"));
+    let held = people.subjects.erase(&ann, request()).await.unwrap_err();
+    let SubjectError::Held { holds, .. } = &held else { panic!("{held:?}") };
+    assert_eq!(holds[0].hold_id, "case-7");
+    assert!(held.to_string().contains("case-7"));
+    assert!(people.read(&token).await.is_ok());
+    assert_eq!(people.subjects.held().await.unwrap().into_iter().collect::<Vec<_>>(), [ann.clone()]);
+
+    people.clock.advance(Duration::from_secs(3650 * 86_400));
+    assert_eq!(people.subjects.expire().await.unwrap(), 0);
+    assert!(people.subjects.release(&ann, "case-7").await.unwrap());
+    let done = people.subjects.erase(&ann, request()).await.unwrap();
+    assert_eq!(done.verdict, Verdict::Erased);
+    let late = people.subjects.hold(&ann, "case-8", "too late").await;
+    assert!(matches!(late, Err(SubjectError::Erased(_))), "{late:?}");
+    let stranger = Sid("f".repeat(32).into());
+    let unknown = people.subjects.erase(&stranger, request()).await;
+    assert!(matches!(unknown, Err(SubjectError::Unknown(_))), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn an_older_backup_that_is_restored_does_not_bring_an_erased_person_back() {
+    let (live, copies, fresh) = (folder(), folder(), folder());
+    let (ann, texts, sealed);
+    {
+        let people = People::open(live.path(), 1).await;
+        ann = people.subjects.register(DATA_SUBJECT, "ann").await.unwrap();
+        texts = protect_all(&people, "ann.private.number.4217", &ann).await;
+        sealed = people.sealer.seal(&ann, "who", b"Ann").unwrap();
+        people.back_up(copies.path()).await;
+        people.subjects.erase(&ann, request()).await.unwrap();
+    }
+    // Into an empty directory, without any keys of persons: whoever comes back has another key.
+    std::fs::copy(copies.path().join("haechi.db"), fresh.path().join("haechi.db")).unwrap();
+    let people = People::open(fresh.path(), 2).await;
+    for text in &texts {
+        assert!(people.read(text).await.is_err(), "{text}");
+    }
+    assert!(people.sealer.open(&ann, "who", &sealed).await.is_err());
+    drop(people);
+
+    // Over the database that is in use, beside the keys as they stand: the tombstone remains, and the
+    // erasure that the registry has forgotten is done again.
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(live.path().join(format!("haechi.db{suffix}")));
+    }
+    std::fs::copy(copies.path().join("haechi.db"), live.path().join("haechi.db")).unwrap();
+    let people = People::open(live.path(), 3).await;
+    for text in &texts {
+        let opened = people.read(text).await;
+        assert!(matches!(opened, Err(ProtectError::Gone)), "{text}: {opened:?}");
+    }
+    assert_eq!(people.database.page(Some(&ann), None, 9).await.unwrap().len(), 2);
+    let again = people.subjects.finish_erasures().await.unwrap();
+    assert_eq!(again.len(), 1);
+    assert_eq!((&again[0].sid, again[0].verdict), (&ann, Verdict::Erased));
+    assert!(people.database.page(Some(&ann), None, 9).await.unwrap().is_empty());
+    let refused = people.subjects.register(DATA_SUBJECT, "ann").await;
+    assert!(matches!(refused, Err(SubjectError::Erased(_))), "{refused:?}");
+    assert!(people.subjects.finish_erasures().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_erasure_that_was_cut_off_anywhere_is_finished_later() {
+    for cut in 0..5 {
+        let folder = folder();
+        let ann;
+        {
+            let people = People::open(folder.path(), 1).await;
+            ann = people.subjects.register(DATA_SUBJECT, "ann").await.unwrap();
+            protect_all(&people, "ann.private.number.4217", &ann).await;
+            let database = &people.database;
+            if cut > 0 {
+                database.begin_erasure(&ann, Timestamp(5)).await.unwrap();
+            }
+            if cut > 1 {
+                people.keys.destroy(&ann, Timestamp(6)).await.unwrap();
+            }
+            if cut > 2 {
+                database.delete_by_subject(&ann).await.unwrap();
+            }
+            if cut > 3 {
+                database.forget_names(&ann).await.unwrap();
+            }
+        }
+        let people = People::open(folder.path(), 2).await;
+        let finished = people.subjects.finish_erasures().await.unwrap();
+        assert_eq!(finished.len(), usize::from(cut > 0), "{cut}");
+        assert!(finished.iter().all(|done| done.verdict == Verdict::Erased), "{finished:#?}");
+        let list = people.subjects.list(None, 9).await.unwrap();
+        assert_eq!(list[0].key_versions, usize::from(cut == 0));
+        assert_eq!(list[0].erasing_since.is_some(), cut > 0);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_still_stands_in_an_old_backup_is_found_and_named() {
+    let (folder, copies) = (folder(), folder());
+    let people = People::open(folder.path(), 1).await;
+    let ann = people.subjects.register(DATA_SUBJECT, "ann").await.unwrap();
+    people.protect(Protection::Token, "value", &ann).await.unwrap();
+    // As somebody leaves it who copies the whole data directory: in the middle of a larger file.
+    let wrapped = wrapped_keys(&people, &ann).await.remove(0);
+    let archive = copies.path().join("whole.tar");
+    let filler = vec![1; (1 << 20) - 17];
+    std::fs::write(&archive, [&filler[..], &wrapped, b"end"].concat()).unwrap();
+    let backups = vec![copies.path().to_owned()];
+    let certificate =
+        people.subjects.erase(&ann, ErasureRequest { backups, ..request() }).await.unwrap();
+    assert_eq!(certificate.verdict, Verdict::NotErased);
+    assert_eq!(certificate.remains, [archive.clone()]);
+    assert_eq!(certificate.complete_from, None);
+    assert_eq!(certificate.after.values_opened, certificate.after.values);
+
+    std::fs::remove_file(archive).unwrap();
+    let again = people.subjects.prove_again(&ann, vec![copies.path().to_owned()], None).await;
+    let again = again.unwrap();
+    assert_eq!((again.verdict, again.remains.len()), (Verdict::Erased, 0));
+    assert_eq!((again.after.values, again.after.values_opened), (1, 0));
+    assert_eq!(people.subjects.certificate(&ann).await.unwrap(), again);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn values_that_race_an_erasure_open_no_more_afterwards() {
+    let folder = folder();
+    let people = std::sync::Arc::new(People::open(folder.path(), 1).await);
+    let other = std::sync::Arc::new(People::open(folder.path(), 2).await);
+    let ann = people.subjects.register(DATA_SUBJECT, "ann").await.unwrap();
+    let mut writers = Vec::new();
+    for process in [&people, &other] {
+        let (process, ann) = (std::sync::Arc::clone(process), ann.clone());
+        writers.push(tokio::spawn(async move {
+            let mut texts = Vec::new();
+            for number in 0..400 {
+                let how = REVERSIBLE[number % 3];
+                match process.protect(how, &format!("value {number}"), &ann).await {
+                    Ok(text) => texts.push(text),
+                    Err(ProtectError::Gone) => return texts,
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+            texts
+        }));
+    }
+    tokio::time::sleep(Duration::from_millis(40)).await;
+    let certificate = people.subjects.erase(&ann, request()).await.unwrap();
+    assert_eq!(certificate.verdict, Verdict::Erased);
+    let mut made = 0;
+    for writer in writers {
+        for text in writer.await.unwrap() {
+            made += 1;
+            assert!(people.read(&text).await.is_err() && other.read(&text).await.is_err());
+        }
+    }
+    assert!(made > 0);
+}
