@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use haechi_core::{
-    Protection, ProtectError, SealError, Sealer as _, Sid, SubjectKeyState, SubjectKeyStore as _,
+    ProtectError, Protection, SealError, Sealer as _, Sid, SubjectKeyState, SubjectKeyStore as _,
     SubjectRegistry as _, Timestamp, TokenStore as _,
 };
 use haechi_vault::{DATA_SUBJECT, ErasureRequest, SubjectError, Verdict};
@@ -93,7 +93,8 @@ async fn an_erased_person_is_unreadable_and_the_certificate_proves_it() {
 #[tokio::test]
 async fn nothing_is_protected_for_an_erased_person_unless_it_is_registered_again() {
     let folder = folder();
-    let (here, there) = (People::open(folder.path(), 1).await, People::open(folder.path(), 2).await);
+    let (here, there) =
+        (People::open(folder.path(), 1).await, People::open(folder.path(), 2).await);
     let ann = here.subjects.register(DATA_SUBJECT, "ann").await.unwrap();
     let texts = protect_all(&there, "ann.private.number.4217", &ann).await;
     here.subjects.add_name(&ann, "email", "ann@example.com").await.unwrap();
@@ -134,7 +135,10 @@ async fn a_legal_hold_blocks_erasure_and_retention() {
     assert_eq!(holds[0].hold_id, "case-7");
     assert!(held.to_string().contains("case-7"));
     assert!(people.read(&token).await.is_ok());
-    assert_eq!(people.subjects.held().await.unwrap().into_iter().collect::<Vec<_>>(), [ann.clone()]);
+    assert_eq!(
+        people.subjects.held().await.unwrap().into_iter().collect::<Vec<_>>(),
+        [ann.clone()]
+    );
 
     people.clock.advance(Duration::from_secs(3650 * 86_400));
     assert_eq!(people.subjects.expire().await.unwrap(), 0);
@@ -232,7 +236,7 @@ async fn a_key_that_still_stands_in_an_old_backup_is_found_and_named() {
     // As somebody leaves it who copies the whole data directory: in the middle of a larger file.
     let wrapped = wrapped_keys(&people, &ann).await.remove(0);
     let archive = copies.path().join("whole.tar");
-    let filler = vec![1; (1 << 20) - 17];
+    let filler = vec![7; (1 << 20) - 17];
     std::fs::write(&archive, [&filler[..], &wrapped, b"end"].concat()).unwrap();
     let backups = vec![copies.path().to_owned()];
     let certificate =

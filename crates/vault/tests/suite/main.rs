@@ -3,7 +3,15 @@
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
+mod erase;
+#[cfg(test)]
+mod export;
+#[cfg(test)]
 mod hall;
+#[cfg(test)]
+mod people;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]

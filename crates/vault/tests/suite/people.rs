@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use haechi_core::{
     BackUp as _, Entropy, ManualClock, Opened, Place, ProtectError, Protection, Protector as _,
-    SeededEntropy, Secret, Sid, Timestamp, ToOpen, ToProtect,
+    Secret, SeededEntropy, Sid, Timestamp, ToOpen, ToProtect,
 };
 use haechi_storage::{Sqlite, SubjectKeyFile};
-use haechi_vault::{
-    SubjectSealer, SubjectStores, Subjects, Vault, VaultConfig, VaultStores,
-};
+use haechi_vault::{SubjectSealer, SubjectStores, Subjects, Vault, VaultConfig, VaultStores};
 use tempfile::TempDir;
 
 /// One process on a data directory.
@@ -70,13 +68,9 @@ impl People {
         let (config, chance) = (VaultConfig::default(), Arc::clone(&entropy));
         let vault = Vault::open(stores, root, config, clock.clone(), chance).await.unwrap();
         let vault = Arc::new(vault);
-        let stores = SubjectStores {
-            registry: all.clone(),
-            keys: Arc::new(keys.clone()),
-            tokens: all,
-        };
-        let subjects =
-            Subjects::new(stores, sealer.clone(), vault.clone(), clock.clone(), entropy);
+        let stores =
+            SubjectStores { registry: all.clone(), keys: Arc::new(keys.clone()), tokens: all };
+        let subjects = Subjects::new(stores, sealer.clone(), vault.clone(), clock.clone(), entropy);
         Ok(Self { subjects, sealer, vault, database, keys, clock })
     }
 
@@ -87,8 +81,7 @@ impl People {
         subject: &Sid,
     ) -> Result<String, ProtectError> {
         let place = place();
-        let value =
-            ToProtect { how, value, place: &place, subject: Some(subject), receiver: None };
+        let value = ToProtect { how, value, place: &place, subject: Some(subject), receiver: None };
         Ok(self.vault.protect(&[value]).await?.remove(0))
     }
 
