@@ -8,14 +8,14 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use haechi_core::{
-    ErasureStart, RawFile, Secret, Sid, StoreError, StoredErasure, SubjectKeyState, Timestamp,
+    ErasureStart, Secret, Sid, StoreError, StoredErasure, SubjectKeyState, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::{
     Certificate, Deleted, DestroyedKey, FORM, KEPT, KeyCopy, remains, verdict,
 };
-use crate::erase_probe::{Probe, ProbeValue, Search};
+use crate::erase_probe::{Probe, ProbeValue, Search, Where};
 use crate::subject_sealer::NAME;
 use crate::subjects::{PAGE, SubjectError, Subjects, of_keys};
 
@@ -221,8 +221,8 @@ impl Subjects {
             progress.control = URL_SAFE_NO_PAD.encode(sealed);
             let mut values = control(&progress.control);
             values.extend(self.values(sid).await?);
-            let files = self.stores.keys.raw()?;
-            progress.before = self.look(sid, &progress.keys, &values, files, Vec::new()).await?;
+            let wheres = Where { files: self.stores.keys.raw()?, backups: Vec::new() };
+            progress.before = self.look(sid, &progress.keys, &values, wheres).await?;
         }
         let names = self.stores.registry.names(sid).await?;
         progress.deleted = Deleted {
@@ -253,7 +253,7 @@ impl Subjects {
     ) -> Result<Probe, SubjectError> {
         let mut files = self.stores.keys.raw()?;
         files.extend(self.stores.registry.raw()?);
-        self.look(sid, keys, values, files, backups).await
+        self.look(sid, keys, values, Where { files, backups }).await
     }
 
     async fn look(
@@ -261,14 +261,13 @@ impl Subjects {
         sid: &Sid,
         keys: &[DestroyedKey],
         values: &[ProbeValue],
-        files: Vec<RawFile>,
-        backups: Vec<PathBuf>,
+        wheres: Where,
     ) -> Result<Probe, SubjectError> {
         let lookup = self.known(sid).await?.lookup;
         // One more than is known: a version that was being made when the erasure began.
         let versions = keys.iter().map(|key| key.version).max().unwrap_or(0).saturating_add(1);
         let search = Search::new(self.sealer.clone(), sid, &lookup, versions);
-        let search = search.through(files, backups).await?;
+        let search = search.through(wheres).await?;
         let others = self.keys_of_others(sid, MOST_TRIES / values.len().max(1)).await?;
         Ok(search.open(sid, values, &others, &*self.values).await)
     }

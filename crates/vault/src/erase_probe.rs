@@ -60,6 +60,15 @@ pub(crate) enum ProbeValue {
     Token(StoredToken),
 }
 
+/// Where to search.
+#[derive(Debug)]
+pub(crate) struct Where {
+    /// What is in use.
+    pub(crate) files: Vec<RawFile>,
+    /// Folders, with everything below them.
+    pub(crate) backups: Vec<PathBuf>,
+}
+
 /// Searches for the keys of one person.
 pub(crate) struct Search {
     sealer: Arc<SubjectSealer>,
@@ -82,15 +91,12 @@ impl Search {
         Self { sealer, bound, found: Vec::new(), files: Vec::new() }
     }
 
-    /// Searches all of `files`, and everything below each of `folders`.
-    pub(crate) async fn through(
-        mut self,
-        files: Vec<RawFile>,
-        folders: Vec<PathBuf>,
-    ) -> Result<Self, SubjectError> {
+    /// Searches all of it.
+    pub(crate) async fn through(mut self, wheres: Where) -> Result<Self, SubjectError> {
+        let Where { files, backups } = wheres;
         let searched = tokio::task::spawn_blocking(move || {
             files.into_iter().try_for_each(|file| self.file(file))?;
-            folders.iter().try_for_each(|folder| self.tree(folder))?;
+            backups.iter().try_for_each(|folder| self.tree(folder))?;
             Ok(self)
         });
         searched.await.map_err(|_| SubjectError::Stopped)?

@@ -135,10 +135,7 @@ async fn a_legal_hold_blocks_erasure_and_retention() {
     assert_eq!(holds[0].hold_id, "case-7");
     assert!(held.to_string().contains("case-7"));
     assert!(people.read(&token).await.is_ok());
-    assert_eq!(
-        people.subjects.held().await.unwrap().into_iter().collect::<Vec<_>>(),
-        [ann.clone()]
-    );
+    assert!(people.subjects.held().await.unwrap().iter().eq([&ann]));
 
     people.clock.advance(Duration::from_secs(3650 * 86_400));
     assert_eq!(people.subjects.expire().await.unwrap(), 0);
@@ -242,7 +239,7 @@ async fn a_key_that_still_stands_in_an_old_backup_is_found_and_named() {
     let certificate =
         people.subjects.erase(&ann, ErasureRequest { backups, ..request() }).await.unwrap();
     assert_eq!(certificate.verdict, Verdict::NotErased);
-    assert_eq!(certificate.remains, [archive.clone()]);
+    assert!(certificate.remains.iter().eq([&archive]));
     assert_eq!(certificate.complete_from, None);
     assert_eq!(certificate.after.values_opened, certificate.after.values);
 
