@@ -51,6 +51,16 @@ pub trait RootProvider: Send + Sync + fmt::Debug {
     /// The file in which it keeps the root, wrapped or not; `None` when it keeps no file.
     fn place(&self) -> Option<&Path>;
 
+    /// The key under which another keeps the root, in that keeper's words, as the file says it;
+    /// `None` when the root is not wrapped, or not there yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`] when the file cannot be read.
+    fn wrapped_under(&self) -> Result<Option<String>, ProviderError> {
+        Ok(None)
+    }
+
     /// The root, when there is one. Whoever has sealed values already asks for this and makes none.
     ///
     /// # Errors

@@ -176,7 +176,9 @@ fn chacha(key: &Secret) -> Result<LessSafeKey, AgeError> {
 }
 
 fn chacha_seal(key: &Secret, nonce: [u8; 12], content: &[u8]) -> Result<Vec<u8>, AgeError> {
-    let mut sealed = content.to_vec();
+    // With room for the tag: a buffer that grows leaves a copy behind.
+    let mut sealed = Vec::with_capacity(content.len() + TAG_BYTES);
+    sealed.extend_from_slice(content);
     let nonce = Nonce::assume_unique_for_key(nonce);
     chacha(key)?
         .seal_in_place_append_tag(nonce, Aad::empty(), &mut sealed)

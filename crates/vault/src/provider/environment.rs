@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
 use haechi_core::Secret;
+use zeroize::Zeroizing;
 
 use super::{ProviderError, ROOT_KEY_BYTES, RootProvider};
 
@@ -25,12 +26,21 @@ impl EnvironmentRoot {
         let root = match text.len() {
             43 => BASE64_URL_SAFE_NO_PAD.decode(text).ok(),
             44 => BASE64_URL_SAFE.decode(text).or_else(|_| BASE64_STANDARD.decode(text)).ok(),
-            64 => text.chunks(2).map(octet).collect(),
+            64 => from_hexadecimal(text),
             _ => None,
         };
         let root = root.map(Secret::new).filter(|root| root.len() == ROOT_KEY_BYTES);
         root.map(Self).ok_or(ProviderError::Malformed)
     }
+}
+
+fn from_hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
+    // With all its room at once: a buffer that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(ROOT_KEY_BYTES));
+    for digits in text.chunks(2) {
+        bytes.push(octet(digits)?);
+    }
+    Some(std::mem::take(&mut *bytes))
 }
 
 /// One octet from its two hexadecimal digits.

@@ -10,7 +10,7 @@ use haechi_core::{Answered, Clock, Entropy, Exchange, Post, Secret};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::service::{Decoded, address, encoded, json};
+use super::service::{Decoded, address, body, encoded, json};
 use super::sigv4::{Request, Signer, amz_date};
 use super::{ProviderError, RootWrapper, Wrapped};
 
@@ -115,8 +115,7 @@ impl KmsWrapper {
     }
 
     async fn ask(&self, action: &str, question: &Question<'_>) -> Result<Reply, ProviderError> {
-        let body = serde_json::to_vec(question).map_err(|_| self.not_understood(0))?;
-        let body = Secret::new(body);
+        let body = body(question).ok_or_else(|| self.not_understood(0))?;
         let headers = self.headers(&format!("TrentService.{action}"), &body)?;
         let answered = self.exchange.post(Post { url: self.endpoint.to_string(), headers, body });
         let answered = answered

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use haechi_core::Secret;
 use serde::de::{DeserializeOwned, Error, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -20,6 +20,13 @@ pub(super) fn address(text: &str, provider: &'static str) -> Result<Url, Provide
         web && bare && url.username().is_empty() && url.password().is_none()
     });
     url.ok_or(ProviderError::Address(provider))
+}
+
+/// A question as JSON, in a buffer that is large enough at once: one that grows leaves copies behind.
+pub(super) fn body(question: &impl Serialize) -> Option<Secret> {
+    let mut body = Zeroizing::new(Vec::with_capacity(16 << 10));
+    serde_json::to_writer(&mut *body, question).ok()?;
+    Some(Secret::new(std::mem::take(&mut *body)))
 }
 
 /// The JSON of an answer; unknown members are left out.

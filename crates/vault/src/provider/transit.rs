@@ -9,7 +9,7 @@ use haechi_core::{Answered, Entropy, Exchange, Post, Secret};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::service::{Decoded, address, encoded, json};
+use super::service::{Decoded, address, body, encoded, json};
 use super::{ProviderError, RootWrapper, Wrapped};
 
 const NAME: &str = "transit";
@@ -95,8 +95,8 @@ impl TransitWrapper {
     async fn ask(&self, action: &str, question: Question<'_>) -> Result<Texts, ProviderError> {
         let context = self.config.context.as_ref();
         let context = context.map(|context| BASE64_STANDARD.encode(context));
-        let body = serde_json::to_vec(&Question { context, ..question });
-        let body = Secret::new(body.map_err(|_| self.not_understood(0))?);
+        let body = body(&Question { context, ..question });
+        let body = body.ok_or_else(|| self.not_understood(0))?;
         let post = Post { url: self.url(action), headers: self.headers(), body };
         let answered = self.exchange.post(post).await;
         let answered =

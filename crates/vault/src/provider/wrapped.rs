@@ -144,6 +144,10 @@ impl RootProvider for WrappedRoot {
         Some(&self.path)
     }
 
+    fn wrapped_under(&self) -> Result<Option<String>, ProviderError> {
+        Ok(self.read()?.map(|kept| kept.key_id))
+    }
+
     async fn find(&self) -> Result<Option<Secret>, ProviderError> {
         match self.read()? {
             Some(kept) => self.open(kept).await.map(Some),

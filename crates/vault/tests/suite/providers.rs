@@ -282,6 +282,8 @@ async fn a_root_goes_from_provider_to_provider_and_stays_the_same() {
     assert!(matches!(old.find().await, Err(ProviderError::WrongPassphrase(_))));
     let environment = EnvironmentRoot::new(&secret(&"00".repeat(32))).unwrap();
     assert!(rewrap_root(&file, &environment).await.is_err());
+    assert_eq!(second.wrapped_under().unwrap().as_deref(), Some("k"));
+    assert_eq!(file.wrapped_under().unwrap(), None);
     let text = fs::read_to_string(at("root.wrapped")).unwrap();
     assert!(text.contains("\"provider\": \"other\"") && text.contains("2026-11-22T"), "{text}");
 }
@@ -308,6 +310,25 @@ async fn a_root_that_would_not_open_again_replaces_nothing() {
     let refused = rewrap_root(&file, &stranger).await.unwrap_err();
     assert!(matches!(refused, ProviderError::OtherProvider { .. }), "{refused:?}");
     assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_wrapped_root_of_a_later_format_or_with_more_in_it_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("root.wrapped");
+    let provider = Keeper::with(1).at(&path);
+    provider.unseal().await.unwrap();
+    let whole = fs::read_to_string(&path).unwrap();
+    for other in [
+        whole.replace("haechi-root/1", "haechi-root/2"),
+        whole.replace("{", "{\"more\": 1,"),
+        whole.replace("\"format\"", "\"key_id\": \"k\", \"format\""),
+        format!("{whole}{whole}"),
+    ] {
+        fs::write(&path, &other).unwrap();
+        let refused = provider.unseal().await.unwrap_err();
+        assert!(matches!(refused, ProviderError::Damaged(_)), "{other}: {refused:?}");
+    }
 }
 
 fn now<T>(future: impl Future<Output = T>) -> T {

@@ -36,7 +36,8 @@ fn softhsm(folder: &Path, arguments: &[&str]) {
     assert!(status.unwrap().success(), "{arguments:?}");
 }
 
-/// Two tokens; in the first the keys `root`, `other`, and two that are both called `twice`.
+/// Two tokens; in the first the keys `root`, `other`, a `copy` of the bytes of `root`, and two that
+/// are both called `twice`.
 fn tokens(folder: &Path) {
     let store = folder.join("tokens");
     fs::create_dir(&store).unwrap();
@@ -47,9 +48,10 @@ fn tokens(folder: &Path) {
             ["--init-token", "--free", "--label", label, "--so-pin", "12345678", "--pin", PIN];
         softhsm(folder, &made);
     }
-    for (number, label) in ["root", "other", "twice", "twice"].into_iter().enumerate() {
+    let keys = [("root", 1), ("other", 2), ("copy", 1), ("twice", 3), ("twice", 4)];
+    for (number, (label, byte)) in keys.into_iter().enumerate() {
         let file = folder.join(format!("aes{number}"));
-        fs::write(&file, [u8::try_from(number).unwrap() + 1; 32]).unwrap();
+        fs::write(&file, [byte; 32]).unwrap();
         let (file, id) = (file.to_str().unwrap().to_owned(), format!("0{number}"));
         let token = ["--token", "gateway", "--label", label, "--id", &id, "--pin", PIN];
         softhsm(folder, &[&["--import", &file, "--aes"][..], &token].concat());
@@ -172,11 +174,13 @@ async fn what_was_altered_does_not_open(folder: &Path) {
         let refused = provider(folder, 1).find().await.unwrap_err();
         assert!(matches!(refused, ProviderError::NotGenuine { .. }), "{position}: {refused:?}");
     }
-    // The label of another key does not help: key and associated data are others.
-    fs::write(&path, whole.replace("gateway/root", "gateway/other")).unwrap();
-    let other = wrapped(&path, config("gateway", "other"), PIN, 3);
-    let refused = other.find().await.unwrap_err();
-    assert!(matches!(refused, ProviderError::NotGenuine { .. }), "{refused:?}");
+    // The name of another key does not help: its bytes are others, or the name that is bound is.
+    for label in ["other", "copy"] {
+        fs::write(&path, whole.replace("gateway/root", &format!("gateway/{label}"))).unwrap();
+        let other = wrapped(&path, config("gateway", label), PIN, 3);
+        let refused = other.find().await.unwrap_err();
+        assert!(matches!(refused, ProviderError::NotGenuine { .. }), "{label}: {refused:?}");
+    }
     fs::write(&path, whole).unwrap();
     assert!(provider(folder, 1).find().await.is_ok());
 }
