@@ -14,8 +14,8 @@ mod validate;
 pub use detect::{Detector, DetectorConfig, LeafFinding, PatternFile, Target};
 pub use finding::{Evidence, Finding, RuleName, code_points};
 pub use obligation::{
-    Action, ActionError, Direction, Generalization, ObligationRule, Obligations, OpenRule, Scene,
-    Whose,
+    Action, ActionError, Direction, Generalization, ObligationRule, Obligations, OpenRule, SPARED,
+    Scene, Whose,
 };
 pub use privacy::{
     Limit, MAX_BYTES, MAX_FINDINGS, MAX_TOKENS, Privacy, PrivacyError, Restored, Screening,

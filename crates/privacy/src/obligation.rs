@@ -138,6 +138,24 @@ impl OpenRule {
     }
 }
 
+/// Kinds that say little about a person by themselves. Unless the settings say otherwise they stay in
+/// results, which would be of no use without dates, places and links.
+pub const SPARED: [&str; 5] = ["DATE_TIME", "LOCATION", "ORGANIZATION", "TITLE", "URL"];
+
+/// Members of results that the protocol itself needs unchanged. Nobody reads them as text.
+const HANDLES: [&str; 10] = [
+    "/nextCursor",
+    "/requestState",
+    "/resultType",
+    "/task/taskId",
+    "/taskId",
+    "/content/*/type",
+    "/content/*/mimeType",
+    "/contents/*/mimeType",
+    "/messages/*/role",
+    "/messages/*/content/type",
+];
+
 /// What is done with findings, and which tokens are opened. Nothing is opened without a rule.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Obligations {
@@ -146,22 +164,14 @@ pub struct Obligations {
     /// What is done with findings in arguments that no rule fits; `None`: [`Action::Allow`], for
     /// the caller knows them already.
     pub arguments: Option<Action>,
-    /// What is done with findings in results that no rule fits; `None`: [`Action::Tokenize`].
+    /// What is done with findings in results that no rule fits; `None`: [`Action::Tokenize`], except
+    /// for the kinds that are [`SPARED`].
     pub results: Option<Action>,
     /// Who may have tokens opened; one that fits is enough.
     pub open: Vec<OpenRule>,
 }
 
 impl Obligations {
-    /// One action for everything that `direction` carries past the rules.
-    #[must_use]
-    pub fn default_for(&self, direction: Direction) -> Action {
-        match direction {
-            Direction::Arguments => self.arguments.unwrap_or(Action::Allow),
-            Direction::Results => self.results.unwrap_or(Action::Tokenize),
-        }
-    }
-
     /// Whether what was protected by [`Action::Format`] may come back.
     pub(crate) fn formats(&self) -> bool {
         let defaults = [self.arguments, self.results].into_iter().flatten();
@@ -172,7 +182,11 @@ impl Obligations {
     pub(crate) fn within(&self, scene: &Scene<'_>) -> Duties<'_> {
         Duties {
             rules: self.rules.iter().filter(|rule| rule.concerns(scene)).collect(),
-            otherwise: self.default_for(scene.direction),
+            direction: scene.direction,
+            otherwise: match scene.direction {
+                Direction::Arguments => self.arguments,
+                Direction::Results => self.results,
+            },
         }
     }
 
@@ -186,13 +200,25 @@ impl Obligations {
 #[derive(Debug)]
 pub(crate) struct Duties<'a> {
     rules: Vec<&'a ObligationRule>,
-    otherwise: Action,
+    direction: Direction,
+    otherwise: Option<Action>,
 }
 
 impl Duties<'_> {
     pub(crate) fn action(&self, kind: &str, score: f32, field: &str) -> Action {
+        if self.direction == Direction::Results && HANDLES.contains(&field) {
+            return Action::Allow;
+        }
         let rule = self.rules.iter().find(|rule| rule.fits(kind, score, field));
-        rule.map_or(self.otherwise, |rule| rule.action)
+        let told = rule.map(|rule| rule.action).or(self.otherwise);
+        told.unwrap_or_else(|| self.built_in(kind))
+    }
+
+    fn built_in(&self, kind: &str) -> Action {
+        match self.direction {
+            Direction::Results if !SPARED.contains(&kind) => Action::Tokenize,
+            Direction::Arguments | Direction::Results => Action::Allow,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use haechi_core::{FindingCount, ProtectError, Protector};
 use crate::detect::{Detector, LeafFinding, Target};
 use crate::finding::Finding;
 use crate::obligation::{Obligations, Scene};
-use crate::schema::{Held, Schemas};
+use crate::schema::{Held, Schemas, wants_number};
 use crate::transform::{Leaf, Restoring, Sheet, Site, Wanted, is_copy, is_structured, leaves};
 
 /// The largest value that is screened, in bytes.
@@ -156,6 +156,21 @@ impl Privacy {
         scene: &Scene<'_>,
         json: Text<'_>,
     ) -> Result<Restored, PrivacyError> {
+        self.restore_structured(scene, json, None).await
+    }
+
+    /// As [`Self::restore`] for arguments that `schema` is about: where it wants a number and the
+    /// token stands for one, a number is put in.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::restore`].
+    pub async fn restore_structured(
+        &self,
+        scene: &Scene<'_>,
+        json: Text<'_>,
+        schema: Option<&serde_json::Value>,
+    ) -> Result<Restored, PrivacyError> {
         let openings = self.obligations.openings(scene);
         if openings.is_empty() {
             return Ok(Restored::default());
@@ -174,7 +189,8 @@ impl Privacy {
             return Err(PrivacyError::TooMuch { limit: Limit::Tokens(MAX_TOKENS) });
         }
         restoring.open(scene, &openings, &*self.protector).await.map_err(PrivacyError::Protect)?;
-        let text = restoring.json(json).map_err(PrivacyError::Edit)?;
+        let wants_number = |pointer: &str| schema.is_some_and(|it| wants_number(it, pointer));
+        let text = restoring.json(json, wants_number).map_err(PrivacyError::Edit)?;
         Ok(Restored { text, counts: restoring.counts() })
     }
 

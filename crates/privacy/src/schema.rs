@@ -223,6 +223,35 @@ fn constants(part: Option<&Value>) -> impl Iterator<Item = Value> {
     named.into_iter().chain(few).chain(filled.map(Value::String)).chain(forms)
 }
 
+/// Whether `schema` wants a number, and no string, at `pointer`. Looks at plain properties and items
+/// only, and at references within the document.
+pub(crate) fn wants_number(schema: &Value, pointer: &str) -> bool {
+    let mut part = schema;
+    for name in pointer.split('/').skip(1) {
+        let name = name.replace("~1", "/").replace("~0", "~");
+        let properties = refer(schema, part).and_then(|it| it.get("properties"));
+        let items = || refer(schema, part).and_then(|it| it.get("items"));
+        let Some(next) = properties.and_then(|it| it.get(&name)).or_else(items) else {
+            return false;
+        };
+        part = next;
+    }
+    let types = refer(schema, part).and_then(|it| it.get("type"));
+    let is = |value: &Value, word: &str| match value {
+        Value::Array(words) => words.iter().any(|it| it == word),
+        other => other == word,
+    };
+    types.is_some_and(|it| (is(it, "number") || is(it, "integer")) && !is(it, "string"))
+}
+
+/// `part`, or what it refers to.
+fn refer<'s>(schema: &'s Value, part: &'s Value) -> Option<&'s Value> {
+    match part.get("$ref").and_then(Value::as_str) {
+        Some(reference) => schema.pointer(reference.strip_prefix('#')?),
+        None => Some(part),
+    }
+}
+
 /// How many values `value` consists of.
 fn values(value: &Value) -> usize {
     match value {

@@ -98,7 +98,12 @@ fn the_first_rule_that_fits_decides_then_the_direction_then_what_is_built_in() {
     assert_eq!(duties.action("CVV", 0.8, "/card/cvv"), Action::Redact);
     let bare = Obligations::default();
     assert_eq!(bare.within(&scene).action("CVV", 1.0, ""), Action::Tokenize);
-    assert_eq!(bare.default_for(Direction::Arguments), Action::Allow);
+    assert_eq!(bare.within(&scene).action("URL", 1.0, ""), Action::Allow);
+    let arguments = Scene { direction: Direction::Arguments, ..scene };
+    assert_eq!(bare.within(&arguments).action("CVV", 1.0, ""), Action::Allow);
+    // What the protocol needs is no field of a tool's.
+    assert_eq!(duties.action("CVV", 1.0, "/nextCursor"), Action::Allow);
+    assert_eq!(obligations.within(&arguments).action("CVV", 1.0, "/nextCursor"), Action::Refuse);
 }
 
 #[test]

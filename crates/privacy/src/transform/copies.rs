@@ -15,7 +15,8 @@ const MIN_BYTES: usize = 5;
 
 /// Whether `pointer` is that of a text that may copy `structuredContent`.
 pub(crate) fn is_copy(pointer: &str) -> bool {
-    let index = pointer.strip_prefix("/content/").and_then(|rest| rest.strip_suffix("/text"));
+    let block = pointer.strip_prefix("/content/").and_then(|rest| rest.strip_suffix("/text"));
+    let index = block.map(|block| block.strip_suffix("/resource").unwrap_or(block));
     index.is_some_and(|index| index.bytes().all(|byte| byte.is_ascii_digit()))
 }
 

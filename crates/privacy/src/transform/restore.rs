@@ -163,18 +163,23 @@ impl<'a> Restoring<'a> {
         Ok(())
     }
 
-    /// The message with values in the place of tokens; `None` when that changes nothing.
-    pub(crate) fn json(&self, root: Text<'a>) -> Result<Option<String>, EditError> {
+    /// The message with values in the place of tokens, numbers where `wants_number` says so of a
+    /// pointer; `None` when that changes nothing.
+    pub(crate) fn json(
+        &self,
+        root: Text<'a>,
+        wants_number: impl Fn(&str) -> bool,
+    ) -> Result<Option<String>, EditError> {
         let mut editor = Editor::new(root);
         let mut renamed: HashMap<usize, HashSet<String>> = HashMap::new();
         for (index, leaf) in self.leaves.iter().enumerate() {
             let Some(new) = self.rewritten(index, leaf) else { continue };
             match &leaf.site {
-                Site::Number(text) if is_number(&new) => {
-                    editor.replace(*text, new);
-                }
                 Site::String(text) | Site::Number(text) => {
-                    editor.replace(*text, quote(&new));
+                    let number =
+                        matches!(leaf.site, Site::Number(_)) || wants_number(&leaf.pointer);
+                    let new = if number && is_number(&new) { new } else { quote(&new) };
+                    editor.replace(*text, new);
                 }
                 Site::Key { member, object } => {
                     let taken = renamed.entry(object.span().start).or_insert_with(|| {

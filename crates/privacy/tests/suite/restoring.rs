@@ -90,6 +90,27 @@ fn a_restored_value_cannot_leave_the_string_or_url_it_stands_in() {
 }
 
 #[test]
+fn a_token_for_a_number_becomes_one_where_the_schema_wants_it() {
+    let house = House::with("tokenize");
+    let screened = house.screened(r#"{"phone":5551234567,"list":[5551234567],"s":"5551234567"}"#);
+    let schema = json!({
+        "$defs": { "n": { "type": ["integer", "null"] } },
+        "properties": {
+            "phone": { "$ref": "#/$defs/n" },
+            "list": { "items": { "type": "number" } },
+            "s": { "type": ["string", "number"] },
+        },
+    });
+    let scene = house.scene(Direction::Arguments);
+    let restored =
+        run(house.privacy.restore_structured(&scene, text(&screened), Some(&schema))).unwrap();
+    assert_eq!(
+        restored.text.as_deref(),
+        Some(r#"{"phone":5551234567,"list":[5551234567],"s":"5551234567"}"#),
+    );
+}
+
+#[test]
 fn a_locked_vault_and_too_many_tokens_mean_no() {
     let house = House::with("tokenize");
     let token = token(&house, "Ann Lee");
