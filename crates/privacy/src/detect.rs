@@ -1,13 +1,17 @@
 //! The detector: text in, findings out, in time linear in the text.
 
+mod automaton;
 mod config;
 mod context;
+mod gate;
 mod judge;
 mod keys;
-mod offsets;
+mod keywords;
+mod needs;
 mod overlap;
 mod patterns;
 mod scan;
+mod scratch;
 mod walk;
 
 pub use config::{DetectorConfig, PatternFile};
@@ -20,12 +24,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::rules::{self, BUILT_IN, Rule, RuleError, RuleProblem, RuleSummary, run_examples};
+use context::Words;
+use keywords::Keywords;
 use patterns::Patterns;
+use scratch::{Scratch, Scratches};
 
 /// Finds what must stay unseen. Made once, shared by [`Arc`], swapped whole when rules change.
 pub struct Detector {
     rules: Vec<Rule>,
-    patterns: Patterns,
+    patterns: Arc<Patterns>,
+    words: Words,
+    keywords: Keywords,
+    scratches: Scratches,
     config: Limits,
 }
 
@@ -79,10 +89,14 @@ impl Detector {
             let file = if file.is_empty() { &*twice.pack } else { file };
             return Err(RuleError::of_rule(file, &twice.id, RuleProblem::Duplicate));
         }
-        let patterns =
-            Patterns::new(&rules).map_err(|problem| RuleError::of_file(file, problem))?;
+        let of_file = |problem| RuleError::of_file(file, problem);
+        let patterns = Arc::new(Patterns::new(&rules).map_err(of_file)?);
+        let words = Words::new(&rules).map_err(of_file)?;
+        let keywords = Keywords::new(&rules).map_err(of_file)?;
+        let shared = patterns.clone();
+        let scratches = Scratches::new(Box::new(move || Scratch::new(shared.progress())));
         let config = Limits { names: false, minimum_score: 0.0, max_findings: usize::MAX };
-        Ok(Self { rules, patterns, config })
+        Ok(Self { rules, patterns, words, keywords, scratches, config })
     }
 
     fn hold_to_examples(&self, index: usize, file: &str) -> Result<(), RuleError> {

@@ -5,7 +5,7 @@ mod error;
 mod examples;
 mod plain;
 mod raw;
-mod syntax;
+pub(crate) mod syntax;
 
 pub use error::{RuleError, RuleProblem};
 pub use examples::{FailedExample, RuleReport, test_rules};

@@ -1,9 +1,11 @@
 //! From a candidate to a finding: what supports it, and how sure that makes it.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::context::{self, Neighbours};
-use super::scan::KeyContext;
+use super::context::{Nearby, Neighbours, Words, window};
+use super::keywords::{Keywords, Seen};
+use super::patterns::Judge;
 use crate::finding::{Evidence, Finding};
 use crate::rules::{Needs, Rule, Scores};
 
@@ -13,45 +15,106 @@ const DOUBT: f32 = 0.05;
 /// Two supports are better than one.
 const AGREEMENT: f32 = 0.02;
 
-/// The finding that `value` of `text` is by `rule`, when it is one.
-pub(super) fn judge(
-    rule: &Rule,
-    text: &str,
-    value: Range<usize>,
-    by_key: &KeyContext<'_>,
-) -> Option<Finding> {
-    let found = text.get(value.clone())?;
-    if rule.min_entropy > 0.0 && entropy(found) < rule.min_entropy {
-        return None;
+/// Judges the candidates of one text.
+#[derive(Debug)]
+pub(super) struct Bench<'b> {
+    pub(super) rules: &'b [Rule],
+    pub(super) words: &'b Words,
+    pub(super) keywords: &'b Keywords,
+    pub(super) text: &'b str,
+    /// The rules that the names above the text speak for, ascending.
+    pub(super) by_key: &'b [(usize, Arc<str>)],
+    pub(super) only: Option<usize>,
+    pub(super) minimum_score: f32,
+    pub(super) limit: usize,
+    pub(super) nearby: &'b mut Nearby,
+    pub(super) seen: &'b mut Seen,
+    pub(super) findings: &'b mut Vec<Finding>,
+}
+
+impl Judge for Bench<'_> {
+    fn may(&mut self, index: usize, around: &Range<usize>) -> bool {
+        let Some(rule) =
+            self.rules.get(index).filter(|_| self.only.is_none_or(|only| only == index))
+        else {
+            return false;
+        };
+        if self.findings.len() >= self.limit {
+            return false;
+        }
+        if !rule.keywords.is_empty() && !self.keywords.any(self.seen, self.text, index) {
+            return false;
+        }
+        if !self.needs_context(rule) || self.key(index).is_some() {
+            return true;
+        }
+        let window = window(self.text, around, rule.context_window);
+        self.words.any(self.nearby, self.text, &window, index)
     }
-    let key = by_key.supports(rule);
-    let context = match context::neighbours(text, &value, rule) {
-        Neighbours::Against if key.is_none() => return None,
-        Neighbours::For(word) => Some(word),
-        Neighbours::Against | Neighbours::Silent => None,
-    };
-    let supported = key.is_some() || context.is_some();
-    if rule.needs == Needs::Context && !supported {
-        return None;
+
+    fn candidate(&mut self, index: usize, value: Range<usize>) {
+        if self.only.is_some_and(|only| only != index) {
+            return;
+        }
+        let Some(rule) = self.rules.get(index) else { return };
+        let finding = self.judge(index, rule, value);
+        self.findings.extend(finding.filter(|finding| finding.score >= self.minimum_score));
     }
-    let valid = rule.validator.as_ref().map(|(_, holds)| holds(found));
-    let met = match rule.needs {
-        Needs::Nothing | Needs::Context => true,
-        Needs::Validator => valid == Some(true),
-        Needs::Either => supported || valid == Some(true),
-    };
-    met.then(|| Finding {
-        kind: rule.kind.clone(),
-        range: value,
-        score: score(&rule.scores, supported, valid),
-        rule: rule.id.clone(),
-        evidence: Evidence {
-            by_key: key.is_some(),
-            context: key.or(context),
-            validator: rule.validator.as_ref().map(|(name, _)| (name.clone(), valid == Some(true))),
-            encoded: false,
-        },
-    })
+}
+
+impl Bench<'_> {
+    /// Whether nothing but context can make a finding of a value of `rule`.
+    fn needs_context(&self, rule: &Rule) -> bool {
+        match rule.needs {
+            Needs::Context => true,
+            Needs::Validator => false,
+            Needs::Either => rule.validator.is_none(),
+            Needs::Nothing => rule.validator.is_none() && rule.scores.plain < self.minimum_score,
+        }
+    }
+
+    fn key(&self, index: usize) -> Option<&Arc<str>> {
+        let at = self.by_key.binary_search_by_key(&index, |(rule, _)| *rule).ok()?;
+        self.by_key.get(at).map(|(_, word)| word)
+    }
+
+    fn judge(&mut self, index: usize, rule: &Rule, value: Range<usize>) -> Option<Finding> {
+        let found = self.text.get(value.clone()).filter(|found| !found.is_empty())?;
+        if rule.min_entropy > 0.0 && entropy(found) < rule.min_entropy {
+            return None;
+        }
+        let valid = rule.validator.as_ref().map(|(_, holds)| holds(found));
+        if rule.needs == Needs::Validator && valid != Some(true) {
+            return None;
+        }
+        let key = self.key(index).cloned();
+        let context = match self.words.neighbours(self.nearby, self.text, &value, (index, rule)) {
+            Neighbours::Against if key.is_none() => return None,
+            Neighbours::For(word) => Some(word),
+            Neighbours::Against | Neighbours::Silent => None,
+        };
+        let supported = key.is_some() || context.is_some();
+        let met = match rule.needs {
+            Needs::Nothing | Needs::Validator => true,
+            Needs::Context => supported,
+            Needs::Either => supported || valid == Some(true),
+        };
+        met.then(|| Finding {
+            kind: rule.kind.clone(),
+            range: value,
+            score: score(&rule.scores, supported, valid),
+            rule: rule.id.clone(),
+            evidence: Evidence {
+                by_key: key.is_some(),
+                context: key.or(context),
+                validator: rule
+                    .validator
+                    .as_ref()
+                    .map(|(name, _)| (name.clone(), valid == Some(true))),
+                encoded: false,
+            },
+        })
+    }
 }
 
 fn score(scores: &Scores, supported: bool, valid: Option<bool>) -> f32 {
@@ -76,14 +139,8 @@ fn entropy(value: &str) -> f32 {
         total += 1;
     }
     let total = f32::from(total);
-    counts
-        .iter()
-        .filter(|count| **count > 0)
-        .map(|count| {
-            let share = f32::from(*count) / total;
-            -share * share.log2()
-        })
-        .sum()
+    let share = |count: &u16| f32::from(*count) / total;
+    counts.iter().filter(|count| **count > 0).map(share).map(|share| -share * share.log2()).sum()
 }
 
 #[cfg(test)]

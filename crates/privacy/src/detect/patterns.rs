@@ -1,83 +1,289 @@
 //! All patterns of all rules: where in a text each stands.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use regex_automata::Input;
 use regex_automata::meta::Regex;
+use regex_automata::{Anchored, Input};
 
+use super::automaton::{Automaton, States};
+use super::gate::{Gate, Traits};
+use super::needs;
 use crate::rules::{Boundary, Rule, RuleProblem};
 
-/// A place that a pattern fits: the value of the rule, not yet judged.
-#[derive(Clone, Debug)]
-pub(super) struct Candidate {
-    pub(super) rule: usize,
-    pub(super) value: Range<usize>,
+/// Patterns whose starts cost more than this many steps for each byte of the text are looked for one
+/// by one, which is linear whatever the text.
+const WORK_PER_BYTE: usize = 16;
+
+/// What is free of that, for short texts.
+const FREE_WORK: usize = 1 << 16;
+
+/// Capture groups that can be asked for.
+const MAX_GROUPS: usize = 32;
+
+/// Who decides about candidates.
+pub(super) trait Judge {
+    /// Whether a value of `rule` that lies in `around` can be a finding at all. Asked first, since it
+    /// costs less than to know where the value starts.
+    fn may(&mut self, rule: usize, around: &Range<usize>) -> bool;
+
+    /// `value` fits a pattern of `rule`.
+    fn candidate(&mut self, rule: usize, value: Range<usize>);
 }
 
+/// The patterns, by what a text must hold for them to matter.
 #[derive(Debug)]
 pub(super) struct Patterns {
-    all: Vec<Pattern>,
+    groups: Vec<Group>,
 }
 
 #[derive(Debug)]
+struct Group {
+    gate: Gate,
+    patterns: Vec<Pattern>,
+    automaton: Automaton,
+}
+
+/// One pattern, and the rules that have it.
 struct Pattern {
-    rule: usize,
-    value: usize,
+    source: Arc<str>,
     boundary: Boundary,
-    source: String,
+    value: usize,
+    rules: Vec<usize>,
+    shortest: usize,
+    longest: Option<usize>,
     regex: OnceLock<Option<Regex>>,
+}
+
+/// What one thread keeps between scans.
+#[derive(Debug)]
+pub(super) struct Progress {
+    groups: Vec<GroupProgress>,
+    search: u32,
+}
+
+#[derive(Debug)]
+struct GroupProgress {
+    states: States,
+    /// Up to where each pattern is done, and in which search.
+    done: Vec<(u32, usize)>,
 }
 
 impl Patterns {
     pub(super) fn new(rules: &[Rule]) -> Result<Self, RuleProblem> {
-        let mut all = Vec::new();
+        let mut by_gate: Vec<(Gate, Vec<Pattern>)> =
+            Gate::ALL.map(|gate| (gate, Vec::new())).into();
+        let mut known: HashMap<(Arc<str>, Boundary, usize), (usize, usize)> = HashMap::new();
         for (index, rule) in rules.iter().enumerate() {
-            all.extend(rule.patterns.iter().map(|pattern| Pattern {
-                rule: index,
-                value: rule.value,
-                boundary: rule.boundary,
-                source: bounded(pattern, rule),
-                regex: OnceLock::new(),
-            }));
-        }
-        Ok(Self { all })
-    }
-
-    /// Calls `found` with every candidate in `text`, of the rule `only` where it is given.
-    pub(super) fn find(&self, text: &str, only: Option<usize>, mut found: impl FnMut(Candidate)) {
-        for pattern in &self.all {
-            if only.is_none_or(|only| only == pattern.rule) {
-                pattern.find(text, &mut found);
+            for source in &rule.patterns {
+                let key = (bounded(source, rule), rule.boundary, rule.value);
+                let gate = needs::gate(source);
+                let slot = usize::from(gate);
+                let Some((_, group)) = by_gate.get_mut(slot) else { continue };
+                let (_, place) = *known.entry(key.clone()).or_insert_with(|| {
+                    group.push(Pattern::new(key.0, rule, source));
+                    (slot, group.len() - 1)
+                });
+                if let Some(pattern) = group.get_mut(place) {
+                    pattern.rules.push(index);
+                }
             }
         }
+        by_gate.retain(|(_, patterns)| !patterns.is_empty());
+        let groups = by_gate.into_iter().map(|(gate, patterns)| Group::new(gate, patterns));
+        Ok(Self { groups: groups.collect::<Result<_, _>>()? })
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        let group = |group: &Group| GroupProgress {
+            states: group.automaton.states(),
+            done: vec![(0, 0); group.patterns.len()],
+        };
+        Progress { groups: self.groups.iter().map(group).collect(), search: 0 }
+    }
+
+    /// Tells `judge` every candidate in `text`.
+    pub(super) fn find(
+        &self,
+        progress: &mut Progress,
+        text: &str,
+        traits: &Traits,
+        judge: &mut dyn Judge,
+    ) {
+        progress.search = progress.search.wrapping_add(1).max(1);
+        for (group, progress_of) in self.groups.iter().zip(&mut progress.groups) {
+            if traits.open(group.gate) {
+                let mut search = Search { text, judge, number: progress.search, work: 0 };
+                group.find(progress_of, &mut search);
+            }
+        }
+    }
+}
+
+/// One pass of one group over one text.
+struct Search<'s> {
+    text: &'s str,
+    judge: &'s mut dyn Judge,
+    number: u32,
+    work: usize,
+}
+
+impl Group {
+    fn new(gate: Gate, patterns: Vec<Pattern>) -> Result<Self, RuleProblem> {
+        let sources: Vec<&str> = patterns.iter().map(|pattern| &*pattern.source).collect();
+        let automaton = Automaton::new(&sources);
+        let limit = sources.len();
+        let automaton =
+            automaton.ok_or(RuleProblem::TooMuch { what: "states of all patterns", limit })?;
+        Ok(Self { gate, patterns, automaton })
+    }
+
+    fn find(&self, progress: &mut GroupProgress, search: &mut Search<'_>) {
+        let GroupProgress { states, done } = progress;
+        let whole = 0..search.text.len();
+        self.automaton.ends(states, search.text, whole, &mut |states, number, end| {
+            let (Some(pattern), Some(done)) = (self.patterns.get(number), done.get_mut(number))
+            else {
+                return;
+            };
+            if done.0 != search.number {
+                *done = (search.number, 0);
+            }
+            if end > done.1 {
+                done.1 = self.at_end(states, search, (pattern, number), done.1..end);
+            }
+        });
+    }
+
+    /// `pattern` fits up to the end of `open`, before which it is done up to its start. Answers up to
+    /// where it is done now.
+    fn at_end(
+        &self,
+        states: &mut States,
+        search: &mut Search<'_>,
+        (pattern, number): (&Pattern, usize),
+        open: Range<usize>,
+    ) -> usize {
+        let longest = pattern.longest.unwrap_or(open.len());
+        let within = open.start.max(open.end.saturating_sub(longest))..open.end;
+        let wanted =
+            |judge: &mut dyn Judge| pattern.rules.iter().any(|rule| judge.may(*rule, &within));
+        if !wanted(search.judge) {
+            return open.start;
+        }
+        if pattern.is_fixed() {
+            let start = open.end.saturating_sub(pattern.shortest);
+            if start < open.start {
+                return open.start;
+            }
+            return search.tell(pattern, start..open.end).unwrap_or(open.start);
+        }
+        if search.work > FREE_WORK + WORK_PER_BYTE * search.text.len() {
+            return search.one_by_one(pattern, open.start);
+        }
+        let Some(start) = self.automaton.start(states, search.text, within.clone(), number) else {
+            search.work += within.len();
+            return open.start;
+        };
+        let found = pattern.at(search.text, start);
+        search.work += open.end - start;
+        let Some((whole, value)) = found else { return open.start };
+        search.work += whole.len();
+        // A lazy pattern may end before this end does.
+        search.tell(pattern, value).map_or(open.start, |_| whole.end.max(open.start))
+    }
+}
+
+impl Search<'_> {
+    /// Tells the judge, if `value` stands apart as its rule asks. Answers its end.
+    fn tell(&mut self, pattern: &Pattern, value: Range<usize>) -> Option<usize> {
+        if !pattern.stands_apart(self.text, &value) {
+            return None;
+        }
+        for rule in &pattern.rules {
+            self.judge.candidate(*rule, value.clone());
+        }
+        Some(value.end)
+    }
+
+    /// Tells all of `pattern` from `start` on, and is done with it.
+    fn one_by_one(&mut self, pattern: &Pattern, start: usize) -> usize {
+        let mut at = start;
+        while let Some((whole, value)) = pattern.next(self.text, at, Anchored::No) {
+            self.tell(pattern, value);
+            at = whole.end;
+        }
+        self.text.len()
     }
 }
 
 impl Pattern {
-    fn find(&self, text: &str, found: &mut impl FnMut(Candidate)) {
-        let Some(regex) = self.regex.get_or_init(|| Regex::new(&self.source).ok()) else { return };
-        for captures in regex.captures_iter(Input::new(text)) {
-            let Some(value) = captures.get_group(self.value) else { continue };
-            let value = value.start..value.end;
-            let stands_apart = match self.boundary {
-                Boundary::Digit => digits_end(text.as_bytes(), &value),
-                Boundary::Word if self.value > 0 => word_ends(text.as_bytes(), &value),
-                Boundary::Word | Boundary::None => true,
-            };
-            if stands_apart {
-                found(Candidate { rule: self.rule, value });
-            }
+    fn new(source: Arc<str>, rule: &Rule, plain: &str) -> Self {
+        let (shortest, longest) = needs::lengths(plain);
+        Self {
+            source,
+            boundary: rule.boundary,
+            value: rule.value,
+            rules: Vec::new(),
+            shortest,
+            longest,
+            regex: OnceLock::new(),
+        }
+    }
+
+    fn is_fixed(&self) -> bool {
+        self.value == 0 && self.longest == Some(self.shortest)
+    }
+
+    /// The match that starts at `start`, and the value in it.
+    fn at(&self, text: &str, start: usize) -> Option<(Range<usize>, Range<usize>)> {
+        self.next(text, start, Anchored::Yes)
+    }
+
+    fn next(
+        &self,
+        text: &str,
+        start: usize,
+        anchored: Anchored,
+    ) -> Option<(Range<usize>, Range<usize>)> {
+        let regex = self.regex.get_or_init(|| Regex::new(&self.source).ok()).as_ref()?;
+        let input = Input::new(text).span(start..text.len()).anchored(anchored);
+        if self.value == 0 {
+            let found = regex.search(&input)?;
+            return Some((found.range(), found.range()));
+        }
+        let mut slots = [None; MAX_GROUPS * 2];
+        regex.search_slots(&input, slots.get_mut(..(self.value + 1) * 2)?)?;
+        let slot = |at: usize| slots.get(at).copied().flatten().map(|offset| offset.get());
+        let whole = slot(0)?..slot(1)?;
+        let value = slot(self.value * 2).zip(slot(self.value * 2 + 1));
+        // A group that took no part has no value; the empty one is no finding.
+        Some((whole.clone(), value.map_or(whole.start..whole.start, |(start, end)| start..end)))
+    }
+
+    fn stands_apart(&self, text: &str, value: &Range<usize>) -> bool {
+        match self.boundary {
+            Boundary::Digit => digits_end(text.as_bytes(), value),
+            Boundary::Word if self.value > 0 => word_ends(text.as_bytes(), value),
+            Boundary::Word | Boundary::None => true,
         }
     }
 }
 
-/// `pattern` with what may stand beside it.
-fn bounded(pattern: &str, rule: &Rule) -> String {
-    if rule.boundary == Boundary::Word && rule.value == 0 {
-        return format!(r"(?-u:\b{{start-half}})(?:{pattern})(?-u:\b{{end-half}})");
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source)
     }
-    pattern.to_owned()
+}
+
+/// `pattern` with what may stand beside it.
+fn bounded(pattern: &str, rule: &Rule) -> Arc<str> {
+    if rule.boundary == Boundary::Word && rule.value == 0 {
+        return format!(r"(?-u:\b{{start-half}})(?:{pattern})(?-u:\b{{end-half}})").into();
+    }
+    pattern.into()
 }
 
 /// Whether no letter, digit or `_` of ASCII stands beside `place`.

@@ -1,18 +1,23 @@
 //! One scan: texts, leaves and documents.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use haechi_core::json::{self, Limits, Text};
 use serde::Serialize;
 
-use super::judge::judge;
-use super::{Detector, keys, overlap, walk};
+use super::gate::Traits;
+use super::judge::Bench;
+use super::scratch::Scratch;
+use super::{Detector, overlap, walk};
 use crate::finding::Finding;
-use crate::rules::Rule;
 
 /// The largest JSON that is recognised inside a text.
 const EMBEDDED: Limits = Limits { max_bytes: 16 << 20, max_depth: 64, max_members: 1_000_000 };
+
+/// How many names above a value speak for it.
+const KEYS: usize = 2;
 
 /// What part of a JSON document a finding is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -39,114 +44,149 @@ pub struct LeafFinding {
     pub findings: Vec<Finding>,
 }
 
-/// The names above a value, for rules that know them.
-#[derive(Debug, Default)]
-pub(super) struct KeyContext<'a> {
-    keys: &'a [&'a str],
-}
-
-impl KeyContext<'_> {
-    /// The word of `rule` that the nearest names hold.
-    pub(super) fn supports(&self, rule: &Rule) -> Option<Arc<str>> {
-        for key in self.keys.iter().rev().take(2) {
-            let folded = keys::fold(key);
-            if let Some(own) = rule.keys.iter().find(|own| keys::fold(own) == folded) {
-                return Some(own.as_str().into());
-            }
-            let words = keys::words(key);
-            let holds = |word: &&Arc<str>| {
-                let mut places = words.match_indices(&***word);
-                places.any(|(at, _)| {
-                    super::context::stands_alone(words.as_bytes(), &(at..at + word.len()))
-                })
-            };
-            if let Some(word) = rule.context.iter().find(holds) {
-                return Some(word.clone());
-            }
-        }
-        None
-    }
+/// One scan under way.
+#[derive(Debug)]
+struct Run<'r> {
+    detector: &'r Detector,
+    scratch: &'r mut Scratch,
+    only: Option<usize>,
+    by_key: Vec<(usize, Arc<str>)>,
 }
 
 impl Detector {
     /// What is found in free text; when all of it is JSON, in its leaves, with their names as context.
     #[must_use]
     pub fn scan(&self, text: &str) -> Vec<Finding> {
-        let mut findings = self.whole(text, &[], None);
-        self.finish(&mut findings);
-        findings
+        self.scan_leaf(text, &[])
     }
 
     /// What is found in one JSON string or number below these names, outermost first.
     #[must_use]
     pub fn scan_leaf(&self, text: &str, keys: &[&str]) -> Vec<Finding> {
-        let mut findings = self.whole(text, keys, None);
-        self.finish(&mut findings);
-        findings
+        self.run(None, |run| {
+            let mut findings = Vec::new();
+            run.whole(text, keys, &mut findings);
+            self.finish(&mut findings);
+            findings
+        })
     }
 
     /// What is found in a JSON document, leaf by leaf, in the order of the text.
     #[must_use]
     pub fn scan_json(&self, text: Text<'_>) -> Vec<LeafFinding> {
-        let mut leaves = Vec::new();
-        walk::walk(text.raw(), 0..text.raw().len(), &mut |leaf| {
-            let keys: Vec<&str> = leaf.path.keys().collect();
-            let decoded = walk::open(leaf.raw);
-            let mut findings = self.whole(&decoded, &keys, None);
-            self.finish(&mut findings);
-            if !findings.is_empty() {
-                leaves.push(LeafFinding {
-                    pointer: leaf.path.pointer(),
-                    keys: keys.into_iter().map(str::to_owned).collect(),
-                    target: leaf.target,
-                    findings,
-                });
-            }
-        });
-        leaves
+        self.run(None, |run| {
+            let mut leaves = Vec::new();
+            let mut findings = Vec::new();
+            walk::walk(text.raw(), 0..text.raw().len(), &mut |leaf| {
+                let decoded = walk::open(leaf.raw);
+                run.leaf(&decoded, &mut leaf.path.keys().rev(), &mut findings);
+                self.finish(&mut findings);
+                if !findings.is_empty() {
+                    leaves.push(LeafFinding {
+                        pointer: leaf.path.pointer(),
+                        keys: leaf.path.keys().map(str::to_owned).collect(),
+                        target: leaf.target,
+                        findings: std::mem::take(&mut findings),
+                    });
+                }
+            });
+            leaves
+        })
     }
 
     /// What one rule finds, by itself.
     pub(crate) fn scan_by_one(&self, text: &str, rule: usize) -> Vec<Finding> {
-        let mut findings = self.whole(text, &[], Some(rule));
-        overlap::resolve(&mut findings);
-        findings
+        self.run(Some(rule), |run| {
+            let mut findings = Vec::new();
+            run.whole(text, &[], &mut findings);
+            overlap::resolve(&mut findings);
+            findings
+        })
+    }
+
+    fn run<T>(&self, only: Option<usize>, act: impl FnOnce(&mut Run<'_>) -> T) -> T {
+        self.scratches
+            .lend(|scratch| act(&mut Run { detector: self, scratch, only, by_key: Vec::new() }))
     }
 
     fn finish(&self, findings: &mut Vec<Finding>) {
+        if findings.is_empty() {
+            return;
+        }
         findings.retain(|finding| finding.score >= self.config.minimum_score);
         overlap::resolve(findings);
         findings.truncate(self.config.max_findings);
     }
+}
 
-    fn whole(&self, text: &str, keys: &[&str], only: Option<usize>) -> Vec<Finding> {
-        let mut findings = Vec::new();
+impl Run<'_> {
+    fn whole(&mut self, text: &str, keys: &[&str], findings: &mut Vec<Finding>) {
         if text.trim_start().starts_with(['{', '['])
             && let Ok(document) = json::check(text.as_bytes(), &EMBEDDED)
         {
-            walk::walk(text, document.span(), &mut |leaf| {
-                let mut all: Vec<&str> = keys.to_vec();
-                all.extend(leaf.path.keys());
-                let decoded = walk::open(leaf.raw);
-                let from = findings.len();
-                self.plain(&decoded, &all, only, &mut findings);
-                for finding in findings.iter_mut().skip(from) {
-                    let in_step = matches!(decoded, Cow::Borrowed(_));
-                    let range = if in_step { finding.range.clone() } else { 0..leaf.raw.len() };
-                    finding.range = leaf.start + range.start..leaf.start + range.end;
-                }
-            });
-            return findings;
+            return self.document(text, document.span(), keys, findings);
         }
-        self.plain(text, keys, only, &mut findings);
-        findings
+        self.leaf(text, &mut keys.iter().rev().copied(), findings);
     }
 
-    fn plain(&self, text: &str, keys: &[&str], only: Option<usize>, findings: &mut Vec<Finding>) {
-        let by_key = KeyContext { keys };
-        self.patterns.find(text, only, |candidate| {
-            let Some(rule) = self.rules.get(candidate.rule) else { return };
-            findings.extend(judge(rule, text, candidate.value, &by_key));
+    fn document(
+        &mut self,
+        text: &str,
+        span: Range<usize>,
+        keys: &[&str],
+        findings: &mut Vec<Finding>,
+    ) {
+        walk::walk(text, span, &mut |leaf| {
+            let decoded = walk::open(leaf.raw);
+            let from = findings.len();
+            self.leaf(
+                &decoded,
+                &mut leaf.path.keys().rev().chain(keys.iter().rev().copied()),
+                findings,
+            );
+            let in_step = matches!(decoded, Cow::Borrowed(_));
+            for finding in findings.iter_mut().skip(from) {
+                let range = if in_step { finding.range.clone() } else { 0..leaf.raw.len() };
+                finding.range = leaf.start + range.start..leaf.start + range.end;
+            }
         });
+    }
+
+    /// Scans `text`; `keys` are the names above it, innermost first.
+    fn leaf(
+        &mut self,
+        text: &str,
+        keys: &mut dyn Iterator<Item = &str>,
+        findings: &mut Vec<Finding>,
+    ) {
+        self.supported_by(keys);
+        self.scratch.nearby.forget();
+        self.scratch.seen.forget();
+        let Detector { rules, words, keywords, config, patterns, .. } = self.detector;
+        let mut bench = Bench {
+            rules,
+            words,
+            keywords,
+            text,
+            by_key: &self.by_key,
+            only: self.only,
+            minimum_score: config.minimum_score,
+            limit: config.max_findings,
+            nearby: &mut self.scratch.nearby,
+            seen: &mut self.scratch.seen,
+            findings,
+        };
+        patterns.find(&mut self.scratch.progress, text, &Traits::of(text), &mut bench);
+    }
+
+    fn supported_by(&mut self, keys: &mut dyn Iterator<Item = &str>) {
+        self.by_key.clear();
+        for key in keys.take(KEYS) {
+            let rules = self.scratch.of_key(&self.detector.words, key);
+            self.by_key.extend(rules.iter().cloned());
+        }
+        // The sort is stable: the innermost name goes first.
+        self.by_key.sort_by_key(|(rule, _)| *rule);
+        self.by_key.dedup_by_key(|(rule, _)| *rule);
     }
 }

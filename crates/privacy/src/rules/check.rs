@@ -15,6 +15,9 @@ const CONTEXT_WINDOW: usize = 40;
 /// The furthest that any rule may ask for.
 const MAX_CONTEXT_WINDOW: usize = 200;
 
+/// The highest capture group that can be the value.
+const MAX_GROUP: usize = 31;
+
 /// The rules of one file: TOML, or a plain JSON object of patterns where the name ends in `.json`.
 ///
 /// # Errors
@@ -153,7 +156,7 @@ fn one_pattern(pattern: &str, number: usize, value: usize) -> Result<Arc<str>, R
     if meaning.properties().minimum_len().unwrap_or(0) == 0 {
         return Err(RuleProblem::Empty { number });
     }
-    if meaning.properties().explicit_captures_len() < value {
+    if meaning.properties().explicit_captures_len() < value || value > MAX_GROUP {
         return Err(RuleProblem::NoGroup { number, group: value });
     }
     syntax::fits(&ascii).map_err(|problem| RuleProblem::BadPattern { number, problem })?;
