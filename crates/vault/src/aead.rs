@@ -34,8 +34,16 @@ impl SealingKey {
         let key = derive::<KEY_BYTES>(secret, &[b"haechi vault 1", purpose, b"encrypt"])?;
         let commitment =
             derive::<COMMITMENT_BYTES>(secret, &[b"haechi vault 1", purpose, b"commit"])?;
-        let key = UnboundKey::new(&AES_256_GCM_SIV, key.as_slice()).map_err(|_| Refused)?;
-        Ok(Self { key: LessSafeKey::new(key), commitment: *commitment })
+        Self::with_key(key.as_slice(), *commitment)
+    }
+
+    /// The key of these 32 bytes.
+    pub(crate) fn with_key(
+        key: &[u8],
+        commitment: [u8; COMMITMENT_BYTES],
+    ) -> Result<Self, Refused> {
+        let key = UnboundKey::new(&AES_256_GCM_SIV, key).map_err(|_| Refused)?;
+        Ok(Self { key: LessSafeKey::new(key), commitment })
     }
 
     /// What stands in every envelope of this key.

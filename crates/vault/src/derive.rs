@@ -23,12 +23,17 @@ pub(crate) fn derive<const N: usize>(
         bound.extend_from_slice(part);
     }
     let mut out = Zeroizing::new([0; N]);
-    hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
-        .extract(key)
-        .expand(&[&bound], Bytes(N))
-        .and_then(|okm| okm.fill(out.as_mut_slice()))
-        .map_err(|_| Refused)?;
+    expand(&[], key, &bound, out.as_mut_slice())?;
     Ok(out)
+}
+
+/// HKDF-SHA-256 as the standard has it.
+pub(crate) fn expand(salt: &[u8], key: &[u8], info: &[u8], out: &mut [u8]) -> Result<(), Refused> {
+    hkdf::Salt::new(hkdf::HKDF_SHA256, salt)
+        .extract(key)
+        .expand(&[info], Bytes(out.len()))
+        .and_then(|okm| okm.fill(out))
+        .map_err(|_| Refused)
 }
 
 /// How many bytes to expand to.

@@ -19,7 +19,6 @@ use fpe::ff1::{FF1, FlexibleNumeralString};
 use zeroize::Zeroizing;
 
 use crate::derive::{KEY_BYTES, Refused, derive};
-use alphabet::Alphabet;
 use plan::Plan;
 use rank::Rank;
 
@@ -27,6 +26,8 @@ use rank::Rank;
 const LEAST_DOMAIN: u64 = 1_000_000;
 /// The most symbols that are enciphered: FF1's cost rises with their square.
 pub(crate) const MOST_SYMBOLS: usize = 256;
+/// Numbers are enciphered as decimal digits.
+const DECIMAL: u16 = 10;
 /// How often a value is enciphered again until it has the form wanted; the rarest form takes about
 /// seven rounds on average.
 const MOST_ROUNDS: usize = 2000;
@@ -47,8 +48,9 @@ pub(crate) struct FormatKey(Zeroizing<[u8; KEY_BYTES]>);
 
 /// One way through the permutation or the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub(crate) enum Way {
     There,
+    #[cfg(test)]
     Back,
 }
 
@@ -81,10 +83,17 @@ impl FormatKey {
 
     fn walk(&self, kind: &str, value: &str, tweak: &[u8], way: Way) -> Result<String, FormatError> {
         let plan = Plan::of(kind, value).ok_or(FormatError::Small)?;
-        let symbols = match plan.rank() {
-            Some(rank) => self.walk_rank(rank, tweak, way)?,
-            None => self.walk_symbols(&plan, tweak, way)?,
-        };
+        if plan.symbols().len() > MOST_SYMBOLS {
+            return Err(FormatError::Long);
+        }
+        let mut symbols = Vec::with_capacity(plan.symbols().len());
+        for (piece, rank) in (0_u32..).zip(plan.ranks()) {
+            let tweak = [&piece.to_be_bytes(), tweak].concat();
+            symbols.extend(self.walk_rank(rank, &tweak, way)?);
+        }
+        if plan.ranks().is_empty() {
+            symbols = self.walk_symbols(&plan, tweak, way)?;
+        }
         Ok(plan.write(&symbols))
     }
 
@@ -92,7 +101,7 @@ impl FormatKey {
     fn walk_symbols(&self, plan: &Plan, tweak: &[u8], way: Way) -> Result<Vec<u16>, FormatError> {
         let mut symbols = plan.symbols().to_vec();
         for _ in 0..MOST_ROUNDS {
-            symbols = permute(&self.0, plan.alphabet(), tweak, &symbols, way)?;
+            symbols = permute(&self.0, plan.alphabet().radix(), tweak, &symbols, way)?;
             if plan.fits(&symbols) {
                 return Ok(symbols);
             }
@@ -107,7 +116,7 @@ impl FormatKey {
         }
         let mut digits = rank.digits();
         for _ in 0..MOST_ROUNDS {
-            digits = permute(&self.0, Alphabet::Digits, tweak, &digits, way)?;
+            digits = permute(&self.0, DECIMAL, tweak, &digits, way)?;
             if let Some(symbols) = rank.write(&digits) {
                 return Ok(symbols);
             }
@@ -116,17 +125,17 @@ impl FormatKey {
     }
 }
 
-/// FF1 over `symbols` of `alphabet`.
+/// FF1 over `symbols`, each below `radix`.
 ///
 /// INVARIANT: `key` has the length that the cipher wants, or it would panic; the type says so.
-fn permute(
+pub(crate) fn permute(
     key: &[u8; KEY_BYTES],
-    alphabet: Alphabet,
+    radix: u16,
     tweak: &[u8],
     symbols: &[u16],
     way: Way,
 ) -> Result<Vec<u16>, FormatError> {
-    let radix = u32::from(alphabet.radix());
+    let radix = u32::from(radix);
     if symbols.len() > MOST_SYMBOLS {
         return Err(FormatError::Long);
     }
@@ -138,6 +147,7 @@ fn permute(
     let symbols = FlexibleNumeralString::from(symbols.to_vec());
     let permuted = match way {
         Way::There => cipher.encrypt(tweak, &symbols),
+        #[cfg(test)]
         Way::Back => cipher.decrypt(tweak, &symbols),
     };
     permuted.map(Vec::from).map_err(|_| FormatError::Refused)

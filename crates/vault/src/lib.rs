@@ -16,10 +16,12 @@ mod fernet;
 mod format;
 mod hardening;
 mod keyring;
+mod keys;
 mod mac;
 mod problem;
 pub mod provider;
 mod restore;
+mod rewrap;
 mod sealing;
 mod subject_keys;
 mod subject_seal;
@@ -28,6 +30,8 @@ mod subject_values;
 mod subjects;
 mod text;
 mod vault;
+#[cfg(test)]
+mod vectors;
 mod working;
 
 pub use backup::{BackedUpFile, BackupError, BackupPlan, Manifest, back_up};
@@ -39,7 +43,12 @@ pub use erase_probe::{Probe, ProbedFile};
 pub use export::{ExportedEntry, ExportedName, ExportedValue, SubjectExport};
 pub use fernet::FernetKeyError;
 pub use hardening::{HardeningError, harden_process};
+pub use keys::{
+    ImportError, KeyChoice, KeyStatus, LEAST_DELAY, TokensOfKind, VaultKeyError, VaultStatus,
+    VersionStatus,
+};
 pub use restore::{check_backup, restore};
+pub use rewrap::{CursorError, RewrapCursor, RewrapProgress};
 pub use subject_keys::{MemorySubjectKeys, SubjectKey, SubjectKeyError, SubjectKeys};
 pub use subject_sealer::SubjectSealer;
 pub use subjects::{

@@ -31,6 +31,9 @@ pub(crate) enum Problem {
     /// Random ids that are taken, one after the other.
     #[error("no free key id was found")]
     NoFreeId,
+    /// Somebody else changed keys at the same time.
+    #[error("keys were changed meanwhile; try again")]
+    Changed,
     /// Every text of this form that was tried stands for another value.
     #[error("no free text of the same form was found")]
     Taken,

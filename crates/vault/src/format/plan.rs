@@ -51,7 +51,7 @@ enum Form {
     },
     /// A Korean number that begins with a date, or cannot.
     Undated,
-    Ranked(Rank),
+    Ranked(Vec<Rank>),
 }
 
 impl Plan {
@@ -81,8 +81,9 @@ impl Plan {
         self.at_slots().find_map(Alphabet::of).unwrap_or(Alphabet::Digits)
     }
 
-    pub(super) const fn rank(&self) -> Option<&Rank> {
-        if let Form::Ranked(rank) = &self.form { Some(rank) } else { None }
+    /// The numbers that are enciphered in place of the symbols, one after the other.
+    pub(super) fn ranks(&self) -> &[Rank] {
+        if let Form::Ranked(ranks) = &self.form { ranks } else { &[] }
     }
 
     /// Whether `symbols` have the form wanted.
@@ -212,7 +213,7 @@ impl Plan {
     fn form_of(&self, kind: &str) -> Option<Form> {
         let classes: Vec<Alphabet> = self.at_slots().filter_map(Alphabet::of).collect();
         if classes.iter().any(|class| Some(class) != classes.first()) {
-            return Rank::mixed(&self.symbols, &classes).map(Form::Ranked);
+            return self.pieces(&classes).map(Form::Ranked);
         }
         let is_digits = classes.first() == Some(&Alphabet::Digits);
         Some(match kind {
@@ -221,13 +222,22 @@ impl Plan {
                 // One that has the other's date is enciphered as the other.
                 let rank = Rank::korean(&self.symbols, base);
                 rank.or_else(|| Rank::korean(&self.symbols, 6 - base))
-                    .map_or(Form::Undated, Form::Ranked)
+                    .map_or(Form::Undated, |rank| Form::Ranked(vec![rank]))
             }
             "PHONE_NUMBER" if is_digits => {
                 Form::First { above_one: self.symbols.first().is_some_and(|first| *first > 1) }
             }
             "US_SSN" => Form::SocialSecurity { possible: is_social_security(&self.symbols) },
             _ => Form::Any,
+        })
+    }
+
+    /// The symbols in as few pieces of about one length as have ranks.
+    fn pieces(&self, classes: &[Alphabet]) -> Option<Vec<Rank>> {
+        (1..=classes.len()).find_map(|count| {
+            let length = classes.len().div_ceil(count);
+            let pieces = self.symbols.chunks(length).zip(classes.chunks(length));
+            pieces.map(|(symbols, classes)| Rank::mixed(symbols, classes)).collect()
         })
     }
 

@@ -60,6 +60,11 @@ fn values_keep_their_form() {
         ("PASSPORT", "M12345678"),
         ("VEHICLE_PLATE", "12가3456"),
         ("PERSON", "Mina Kim-Lee"),
+        ("EMAIL_ADDRESS", "firstname.lastname2024@some-company.department.co.kr"),
+        (
+            "STREET_ADDRESS",
+            "서울특별시 중구 세종대로 110길 12-3 101동 1502호 한글아파트 Apt B, Seoul 04524",
+        ),
         ("STREET_ADDRESS", "서울시 중구 12-3 Apt B"),
         ("ID", "ab-12-CD-34"),
     ];
@@ -86,6 +91,7 @@ fn too_few_or_too_many_symbols_are_refused() {
         assert_eq!(refused, Err(FormatError::Small), "{value}");
     }
     assert_eq!(key().seal("ID", &"1".repeat(257), b""), Err(FormatError::Long));
+    assert_eq!(key().seal("ID", &"1a".repeat(129), b""), Err(FormatError::Long));
     assert_eq!(key().seal("CREDIT_CARD", "123456", b""), Err(FormatError::Small));
     assert_eq!(key().seal("EMAIL_ADDRESS", "a@b.com", b""), Err(FormatError::Small));
 }

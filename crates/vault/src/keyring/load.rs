@@ -82,7 +82,8 @@ impl KeyLine {
         found.ok_or(ProtectError::Unknown)
     }
 
-    /// `version` for rewrapping what it wraps, and for the proof of an erasure: whatever its state, as long as it was not destroyed.
+    /// `version` for rewrapping what it wraps, and for the proof of an erasure: whatever its state,
+    /// as long as it was not destroyed.
     pub(crate) fn material(&self, version: u32) -> Option<&Arc<Material>> {
         self.version(version).ok()?.key.as_ref()
     }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use haechi_core::{ProtectError, StoredVaultKey, VaultKeyChange, VaultPurpose};
+use haechi_core::{ProtectError, Rewrapped, Secret, StoredVaultKey, VaultPurpose};
 use zeroize::Zeroizing;
 
-use super::{KeyLine, Keyring, Material};
+use super::load::wrapping;
+use super::{KeyLine, Keyring, Material, Root};
 use crate::derive::KEY_BYTES;
-use crate::problem::unavailable;
+use crate::problem::{Problem, unavailable};
 
 impl Keyring {
     /// Makes a new version of `key`'s key if it is still the primary one.
@@ -31,20 +32,70 @@ impl Keyring {
         }
         self.add_random_version(&stored).await?;
         let stored = self.stored(key_id).await?;
-        self.take_in(&stored).await.map(|line| line.stored.primary)
+        let line = self.take_in(&stored).await?;
+        if stored.purpose == VaultPurpose::Wrap {
+            self.rewrap_keys(&line).await?;
+        }
+        Ok(line.stored.primary)
+    }
+
+    /// Wraps all keys of a tenant under the newest version of its key-encryption key, so that the
+    /// older ones can go.
+    async fn rewrap_keys(&self, above: &KeyLine) -> Result<(), ProtectError> {
+        let keys = self.store.list(Some(&above.stored.tenant)).await.map_err(unavailable)?;
+        for stored in keys.iter().filter(|key| key.purpose != VaultPurpose::Wrap) {
+            let line = self.take_in(stored).await?;
+            let mut rewrapped = Vec::new();
+            for version in &stored.versions {
+                let (Some(from), Some(key)) = (&version.wrapped, line.material(version.version))
+                else {
+                    continue;
+                };
+                if version.wrapped_by == above.stored.primary {
+                    continue;
+                }
+                let secret = key.secret.as_slice();
+                let (wrapped, wrapped_by) = self.wrap_anew(stored, version.version, secret).await?;
+                let (key_id, version, from) = (stored.key_id, version.version, from.clone());
+                rewrapped.push(Rewrapped { key_id, version, from, wrapped, wrapped_by });
+            }
+            // One that was changed meanwhile is wrapped by a version that still stands.
+            self.store.rewrap(rewrapped).await.map_err(unavailable)?;
+        }
+        Ok(())
+    }
+
+    /// Wraps every key-encryption key under another root.
+    pub(crate) async fn change_root(&self, root: &Secret) -> Result<(), ProtectError> {
+        let _working = self.working.lock().await;
+        let new = Root::key(root).map_err(unavailable)?;
+        let mut rewrapped = Vec::new();
+        let keys = self.store.list(None).await.map_err(unavailable)?;
+        for stored in keys.iter().filter(|key| key.purpose == VaultPurpose::Wrap) {
+            for version in &stored.versions {
+                let Some(from) = version.wrapped.clone() else { continue };
+                let old = wrapping(stored, version.version, (0, version.wrapped_by));
+                let secret = self.root.with(|root| old.unwrap(root, &from))?;
+                let wrapped_by = version.wrapped_by.saturating_add(1);
+                let wrapping = wrapping(stored, version.version, (0, wrapped_by));
+                let wrapped = wrapping.wrap(&new, secret.as_slice(), &*self.entropy)?;
+                let (key_id, version) = (stored.key_id, version.version);
+                rewrapped.push(Rewrapped { key_id, version, from, wrapped, wrapped_by });
+            }
+        }
+        if !self.store.rewrap(rewrapped).await.map_err(unavailable)? {
+            return Err(unavailable(Problem::Changed));
+        }
+        self.root.set(new);
+        Ok(())
     }
 
     async fn add_random_version(&self, stored: &StoredVaultKey) -> Result<(), ProtectError> {
         let mut secret = Zeroizing::new([0; KEY_BYTES]);
         self.entropy.fill(secret.as_mut_slice()).map_err(unavailable)?;
         let version = self.wrapped(stored, secret.as_slice()).await?;
-        let number = version.version;
         // Whether we or another process made it: there is a newer version now.
         self.store.add_version(stored.key_id, version, true).await.map_err(unavailable)?;
-        let minimum = VaultKeyChange { min_seal: Some(number), ..VaultKeyChange::default() };
-        if stored.min_seal > stored.primary {
-            self.store.change(stored.key_id, minimum).await.map_err(unavailable)?;
-        }
         Ok(())
     }
 

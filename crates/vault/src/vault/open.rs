@@ -39,6 +39,35 @@ impl Vault {
         }
     }
 
+    /// As [`Self::open_all`], for one.
+    pub(crate) async fn open_one(&self, text: ToOpen<'_>) -> Result<Opened, ProtectError> {
+        self.try_open_all(&[text]).await?.pop().unwrap_or(Err(ProtectError::Unknown))
+    }
+
+    /// Whether an envelope or deterministic token, which opens, names another version of its key than
+    /// the one for new values, or an older one of its person.
+    pub(crate) async fn is_outdated(&self, text: &str) -> Result<bool, ProtectError> {
+        let bytes = match text::form(text) {
+            Form::Same { body, .. } => base32::decode(body),
+            _ => envelope::of_text(text),
+        };
+        let bytes = bytes.ok_or(ProtectError::Unknown)?;
+        let (key_id, key_version, subject) = match (Same::decode(&bytes), Envelope::decode(&bytes))
+        {
+            (Some(same), _) if matches!(text::form(text), Form::Same { .. }) => {
+                (same.key_id, same.key_version, same.subject)
+            }
+            (_, Some(Envelope { names, .. })) => (names.key_id, names.key_version, names.subject),
+            _ => return Err(ProtectError::Unknown),
+        };
+        let line = self.keyring.by_id(key_id).await?.ok_or(ProtectError::Unknown)?;
+        let older_person = match &subject {
+            Some((sid, version)) => self.subjects.key_of(sid).await?.version() != *version,
+            None => false,
+        };
+        Ok(older_person || line.stored.primary != key_version)
+    }
+
     async fn try_open_all(
         &self,
         texts: &[ToOpen<'_>],
@@ -74,7 +103,7 @@ impl Vault {
                 Wanted::Itself(form) => self.open_itself(text, form).await,
             });
         }
-        self.renew(outdated).await;
+        self.reseal(outdated).await;
         Ok(opened)
     }
 
@@ -224,7 +253,7 @@ impl Vault {
 
     /// Seals rows anew under the newest version of their key. They were opened already: what goes
     /// wrong here is tried again when they are opened next.
-    async fn renew(&self, outdated: Vec<(StoredToken, Secret)>) {
+    async fn reseal(&self, outdated: Vec<(StoredToken, Secret)>) {
         let mut renewed = Vec::with_capacity(outdated.len());
         for (row, value) in outdated {
             match self.seal_anew(&row, &value).await {

@@ -55,6 +55,11 @@ impl Vault {
         Ok(texts)
     }
 
+    /// As [`Self::protect_all`], for one.
+    pub(crate) async fn protect_one(&self, value: ToProtect<'_>) -> Result<String, ProtectError> {
+        self.protect_all(&[value]).await?.pop().ok_or_else(|| unavailable(Refused))
+    }
+
     /// Every person of the batch; an erased one ends it before anything is made.
     async fn persons<'a>(&self, values: &[ToProtect<'a>]) -> Result<Persons<'a>, ProtectError> {
         let mut persons = Persons::new();

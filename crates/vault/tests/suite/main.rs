@@ -11,9 +11,13 @@ mod export;
 #[cfg(test)]
 mod hall;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod people;
 #[cfg(test)]
 mod providers;
+#[cfg(test)]
+mod rewrap;
 #[cfg(test)]
 mod subject_sealer;
 #[cfg(test)]
