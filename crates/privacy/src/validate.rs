@@ -12,6 +12,7 @@ mod korea;
 mod latin_america;
 mod luhn;
 mod network;
+mod phone;
 mod placeholder;
 mod secrets;
 mod united_states;
@@ -30,6 +31,7 @@ const TABLES: &[&[(&str, Validator)]] = &[
     latin_america::TABLE,
     luhn::TABLE,
     network::TABLE,
+    phone::TABLE,
     secrets::TABLE,
     united_states::TABLE,
     verhoeff::TABLE,

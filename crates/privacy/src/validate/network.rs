@@ -61,7 +61,11 @@ fn ip_address(text: &str) -> bool {
     let (address, prefix) = plain.split_once('/').unwrap_or((plain, "0"));
     let (address, _) = address.split_once('%').unwrap_or((address, ""));
     let most = if address.contains(':') { 128 } else { 32 };
-    address.parse::<IpAddr>().is_ok() && prefix.parse::<u8>().is_ok_and(|bits| bits <= most)
+    // `a::b` is a path in a program more often than an address.
+    let is_path = address.contains(':') && !address.contains(|c: char| c.is_ascii_digit());
+    !is_path
+        && address.parse::<IpAddr>().is_ok()
+        && prefix.parse::<u8>().is_ok_and(|bits| bits <= most)
 }
 
 /// Labels under a top-level domain that people meet; the text may go on with a port or path.
