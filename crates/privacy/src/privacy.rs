@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use haechi_core::json::{EditError, Text};
 use haechi_core::{FindingCount, ProtectError, Protector};
@@ -126,6 +127,8 @@ pub struct Privacy {
     obligations: Obligations,
     protector: Arc<dyn Protector>,
     schemas: Schemas,
+    /// Whether a schema made values take another value of their form.
+    formatted: AtomicBool,
 }
 
 impl Privacy {
@@ -136,7 +139,8 @@ impl Privacy {
         obligations: Obligations,
         protector: Arc<dyn Protector>,
     ) -> Self {
-        Self { detector, obligations, protector, schemas: Schemas::default() }
+        let schemas = Schemas::default();
+        Self { detector, obligations, protector, schemas, formatted: AtomicBool::new(false) }
     }
 
     /// What is done with findings.
@@ -177,7 +181,7 @@ impl Privacy {
         }
         limit_bytes(json.raw())?;
         // Values of the same form can be told from others by the vault only.
-        let found = if self.obligations.formats() {
+        let found = if self.obligations.formats() || self.formatted.load(Ordering::Relaxed) {
             let found = self.detector.scan_json(json);
             limit_findings(found.iter().map(|leaf| leaf.findings.len()).sum())?;
             values_of(found)
@@ -242,6 +246,9 @@ impl Privacy {
                 self.complete(&mut sheet, json.raw(), scene).await?;
                 text = sheet.json(json).map_err(PrivacyError::Edit)?;
             }
+        }
+        if sheet.has_formatted() {
+            self.formatted.store(true, Ordering::Relaxed);
         }
         Ok(Screening { text, counts: sheet.counts() })
     }

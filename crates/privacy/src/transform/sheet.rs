@@ -407,6 +407,11 @@ impl<'a> Sheet<'a> {
         spots.map(|spot| spot.replacement).collect()
     }
 
+    /// Whether a value stands as another of its form because a schema wants it.
+    pub(crate) fn has_formatted(&self) -> bool {
+        self.replacements.iter().any(|it| it.formatted.is_some())
+    }
+
     /// Gives a replacement its next form; `false` when it has none.
     pub(crate) fn advance(&mut self, replacement: usize) -> bool {
         self.replacements.get_mut(replacement).is_some_and(Replacement::advance)
