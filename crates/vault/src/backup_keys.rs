@@ -258,3 +258,46 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use haechi_core::{Secret, SeededEntropy};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn copy(plain: &[u8]) -> (RootKeys, Vec<u8>) {
+        let root = RootKeys::new(&Secret::new(vec![1; 32])).unwrap();
+        let (made_at, expires_at) = (Timestamp(1), Timestamp(2));
+        let header =
+            header(&SubjectKeyBackup { backup_id: "b".to_owned(), made_at, expires_at }).unwrap();
+        let header = header.as_bytes();
+        let sealed = seal(&root.copies, header, header, plain, &SeededEntropy::new(1)).unwrap();
+        (root, sealed)
+    }
+
+    proptest! {
+            #[test]
+            fn a_copy_opens_as_it_was_and_in_no_other_form(
+                plain in prop::collection::vec(any::<u8>(), 0..300),
+                flip in any::<prop::sample::Index>(),
+            ) {
+                let (root, mut sealed) = copy(&plain);
+                prop_assert_eq!(&*unseal(&root, &sealed).unwrap(), &plain);
+                prop_assert_eq!(id_of(&sealed), Some("b".to_owned()));
+                let at = flip.index(sealed.len());
+                prop_assert!(unseal(&root, sealed.get(..at).unwrap()).is_err());
+                *sealed.get_mut(at).unwrap() ^= 1;
+                prop_assert!(unseal(&root, &sealed).is_err());
+            }
+
+            #[test]
+            fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+                let (root, _) = copy(b"");
+                prop_assert!(unseal(&root, &bytes).is_err());
+    let framed = [b"haechi subject keys 1\n{}\n", &*bytes].concat();
+                prop_assert!(unseal(&root, &framed).is_err());
+                let _ = (id_of(&bytes), lines(&bytes).count(), wrapped_keys(&bytes).count());
+            }
+        }
+}

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use haechi_core::{
-    ErasureStart, Secret, Sid, StoreError, StoredErasure, SubjectKeyState, Timestamp,
+    ErasureStart, Sealed, Secret, Sid, StoreError, StoredErasure, SubjectKeyState, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,18 @@ pub struct ErasureRequest {
     pub backups: Vec<PathBuf>,
     /// The checkpoint of the audit log, for the certificate.
     pub checkpoint: Option<String>,
+    /// What stands in the audit log sealed for the person, each with its purpose: it is tried in the
+    /// proof too. An erasure that is finished after a crash goes without.
+    pub sealed: Vec<(String, Sealed)>,
+}
+
+impl ErasureRequest {
+    fn sealed(&self) -> Vec<ProbeValue> {
+        let decoded = self.sealed.iter().filter_map(|(purpose, sealed)| {
+            Some(ProbeValue::Sealed(purpose.clone(), URL_SAFE_NO_PAD.decode(&sealed.0).ok()?))
+        });
+        decoded.collect()
+    }
 }
 
 /// What is noted before anything is destroyed.
@@ -72,7 +84,7 @@ impl Subjects {
         match start {
             ErasureStart::Held(holds) => Err(SubjectError::Held { sid: sid.clone(), holds }),
             ErasureStart::Begun(erasure) if erasure.finished_at.is_some() => {
-                self.prove_again(sid, request.backups, request.checkpoint).await
+                self.prove_again(sid, request).await
             }
             ErasureStart::Begun(erasure) => self.go_on(erasure, request).await,
         }
@@ -121,15 +133,15 @@ impl Subjects {
     pub async fn prove_again(
         &self,
         sid: &Sid,
-        backups: Vec<PathBuf>,
-        checkpoint: Option<String>,
+        request: ErasureRequest,
     ) -> Result<Certificate, SubjectError> {
         let mut certificate = self.certificate(sid).await?;
         let destroyed_at = self.stores.keys.destroy(sid, self.clock.now()).await?;
-        let values = control(&certificate.control);
+        let mut values = control(&certificate.control);
+        values.extend(request.sealed());
         certificate.deleted.tokens += self.stores.tokens.delete_by_subject(sid).await?;
-        certificate.after = self.search(sid, &certificate.keys, &values, backups).await?;
-        certificate.checkpoint = checkpoint.or(certificate.checkpoint);
+        certificate.after = self.search(sid, &certificate.keys, &values, request.backups).await?;
+        certificate.checkpoint = request.checkpoint.or(certificate.checkpoint);
         self.conclude(certificate, destroyed_at).await
     }
 
@@ -138,7 +150,7 @@ impl Subjects {
         erasure: StoredErasure,
         request: ErasureRequest,
     ) -> Result<Certificate, SubjectError> {
-        let sid = &erasure.sid;
+        let (sid, sealed) = (&erasure.sid, request.sealed());
         let progress: Progress = match &erasure.record {
             Some(record) => read(sid, record)?,
             None => self.prepare(sid, request).await?,
@@ -147,6 +159,7 @@ impl Subjects {
         self.sealer.let_go(sid);
         let mut values = control(&progress.control);
         values.extend(self.values(sid).await?);
+        values.extend(sealed);
         let mut deleted = progress.deleted;
         let tokens = self.stores.tokens.delete_by_subject(sid).await?;
         deleted.tokens = deleted.tokens.max(tokens);
@@ -198,6 +211,7 @@ impl Subjects {
 
     /// Seals a control value, looks for the keys where they must be found, and notes all of it.
     async fn prepare(&self, sid: &Sid, request: ErasureRequest) -> Result<Progress, SubjectError> {
+        let in_log = request.sealed();
         let mut progress = Progress {
             ground: request.ground,
             backups: request.backups,
@@ -221,6 +235,7 @@ impl Subjects {
             progress.control = URL_SAFE_NO_PAD.encode(sealed);
             let mut values = control(&progress.control);
             values.extend(self.values(sid).await?);
+            values.extend(in_log);
             let wheres = Where { files: self.stores.keys.raw()?, backups: Vec::new() };
             progress.before = self.look(sid, &progress.keys, &values, wheres).await?;
         }

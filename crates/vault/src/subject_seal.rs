@@ -278,3 +278,62 @@ fn digest(tag: &hmac::Tag) -> [u8; 32] {
     out.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use haechi_core::SeededEntropy;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_was_sealed_opens_under_its_version_person_and_purpose_alone(
+            plain in prop::collection::vec(any::<u8>(), 0..100),
+            version in prop_oneof![Just(1), Just(2), 1..u32::MAX],
+            flip in any::<prop::sample::Index>(),
+        ) {
+            let (sid, other) = (Sid("a".into()), Sid("b".into()));
+            let secret = Secret::new(vec![1; 32]);
+            let key = PersonKey::new(version, &secret).unwrap();
+            let mut sealed = key.seal(&sid, "who", &plain, &SeededEntropy::new(1)).unwrap();
+            prop_assert_eq!(version_of(&sealed).unwrap(), version);
+            let opened = key.open(&sid, "who", &sealed).unwrap();
+            prop_assert_eq!(opened.expose(), &plain[..]);
+            prop_assert!(key.open(&other, "who", &sealed).is_err());
+            prop_assert!(key.open(&sid, "what", &sealed).is_err());
+            let next = PersonKey::new(version.wrapping_add(1), &secret).unwrap();
+            prop_assert!(next.open(&sid, "who", &sealed).is_err());
+            let at = flip.index(sealed.len());
+            prop_assert!(key.open(&sid, "who", sealed.get(..at).unwrap()).is_err());
+            *sealed.get_mut(at).unwrap() ^= 1;
+            prop_assert!(key.open(&sid, "who", &sealed).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            let root = RootKeys::new(&Secret::new(vec![1; 32])).unwrap();
+            let key = PersonKey::new(1, &Secret::new(vec![1; 32])).unwrap();
+            let sid = Sid("a".into());
+            let _ = version_of(&bytes);
+            prop_assert!(key.open(&sid, "who", &bytes).is_err());
+            prop_assert!(root.unwrap(&sid, 1, &bytes).is_err());
+        }
+
+        #[test]
+        fn a_wrapped_key_opens_for_its_person_and_version_under_its_root_alone(
+            key in prop::collection::vec(any::<u8>(), 32), version in 1..u32::MAX,
+        ) {
+            let root = RootKeys::new(&Secret::new(vec![1; 32])).unwrap();
+            let (sid, other) = (Sid("a".into()), Sid("b".into()));
+            let wrapped = root.wrap(&sid, version, &key, &SeededEntropy::new(1)).unwrap();
+            prop_assert_eq!(wrapped.len(), WRAPPED_BYTES);
+            let unwrapped = root.unwrap(&sid, version, &wrapped).unwrap();
+            prop_assert_eq!(unwrapped.expose(), &key[..]);
+            prop_assert!(root.unwrap(&sid, version - 1, &wrapped).is_err());
+            prop_assert!(root.unwrap(&other, version, &wrapped).is_err());
+            let strange = RootKeys::new(&Secret::new(vec![2; 32])).unwrap();
+            prop_assert!(strange.unwrap(&sid, version, &wrapped).is_err());
+        }
+    }
+}

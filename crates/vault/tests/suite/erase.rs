@@ -6,7 +6,7 @@ use haechi_core::{
     ProtectError, Protection, SealError, Sealer as _, Sid, SubjectKeyState, SubjectKeyStore as _,
     SubjectRegistry as _, Timestamp, TokenStore as _,
 };
-use haechi_vault::{DATA_SUBJECT, ErasureRequest, SubjectError, Verdict};
+use haechi_vault::{DATA_SUBJECT, ErasureRequest, Retention, SubjectError, VaultConfig, Verdict};
 
 use crate::people::{People, folder, stands_in};
 
@@ -50,7 +50,9 @@ async fn an_erased_person_is_unreadable_and_the_certificate_proves_it() {
     assert!(wrapped.iter().all(|wrapped| stands_in(folder.path(), wrapped)));
 
     let backups = vec![copies.path().to_owned()];
-    let request = ErasureRequest { backups, checkpoint: Some("note".to_owned()), ..request() };
+    let checkpoint = Some("note".to_owned());
+    let in_log = vec![("who".to_owned(), sealed.clone())];
+    let request = ErasureRequest { backups, checkpoint, sealed: in_log, ..request() };
     let certificate = people.subjects.erase(&ann, request).await.unwrap();
     assert_eq!(certificate.verdict, Verdict::Erased, "{certificate:#?}");
     assert_eq!(certificate.complete_from.as_deref(), Some(&*certificate.destroyed_at));
@@ -58,11 +60,11 @@ async fn an_erased_person_is_unreadable_and_the_certificate_proves_it() {
     assert_eq!((certificate.deleted.keys, certificate.deleted.tokens), (2, 2));
     assert_eq!(certificate.deleted.names, 1);
     assert_eq!(certificate.checkpoint.as_deref(), Some("note"));
-    // The search before found both keys and opened the control, the name and the two stored values
-    // with them; the same search afterwards, in more files, found and opened nothing.
-    assert_eq!((certificate.before.values, certificate.before.values_opened), (4, 4));
+    // The search before found both keys and opened the control, the name, the two stored values
+    // and what the log holds with them; the same search afterwards, in more files, found and opened nothing.
+    assert_eq!((certificate.before.values, certificate.before.values_opened), (5, 5));
     assert!(certificate.before.files.iter().any(|file| file.keys_found >= 2));
-    assert_eq!((certificate.after.values, certificate.after.values_opened), (4, 0));
+    assert_eq!((certificate.after.values, certificate.after.values_opened), (5, 0));
     assert!(certificate.after.files.iter().all(|file| file.keys_found == 0));
     assert!(certificate.after.keys_tried > 0, "the keys of others were tried");
     let searched = |part: &str| {
@@ -122,7 +124,7 @@ async fn nothing_is_protected_for_an_erased_person_unless_it_is_registered_again
 }
 
 #[tokio::test]
-async fn a_legal_hold_blocks_erasure_and_retention() {
+async fn a_legal_hold_blocks_erasure_until_it_is_released() {
     let folder = folder();
     let people = People::open(folder.path(), 1).await;
     let ann = people.subjects.register(DATA_SUBJECT, "ann").await.unwrap();
@@ -137,8 +139,6 @@ async fn a_legal_hold_blocks_erasure_and_retention() {
     assert!(people.read(&token).await.is_ok());
     assert!(people.subjects.held().await.unwrap().iter().eq([&ann]));
 
-    people.clock.advance(Duration::from_secs(3650 * 86_400));
-    assert_eq!(people.subjects.expire().await.unwrap(), 0);
     assert!(people.subjects.release(&ann, "case-7").await.unwrap());
     let done = people.subjects.erase(&ann, request()).await.unwrap();
     assert_eq!(done.verdict, Verdict::Erased);
@@ -147,6 +147,33 @@ async fn a_legal_hold_blocks_erasure_and_retention() {
     let stranger = Sid("f".repeat(32).into());
     let unknown = people.subjects.erase(&stranger, request()).await;
     assert!(matches!(unknown, Err(SubjectError::Unknown(_))), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn what_is_over_is_deleted_by_kind_and_tenant_unless_its_person_is_held() {
+    let folder = folder();
+    let day = Duration::from_secs(86_400);
+    let retention = Retention::default().keep(Some("acme"), Some("EMAIL_ADDRESS"), day).keep(
+        None,
+        None,
+        9 * day,
+    );
+    let config = VaultConfig { retention, ..VaultConfig::default() };
+    let people = People::with(folder.path(), 1, config).await;
+    let ann = people.subjects.register(DATA_SUBJECT, "ann").await.unwrap();
+    let bob = people.subjects.register(DATA_SUBJECT, "bob").await.unwrap();
+    for sid in [&ann, &bob] {
+        people.protect(Protection::Token, "value", sid).await.unwrap();
+    }
+    people.subjects.hold(&ann, "case-7", "court order").await.unwrap();
+    people.clock.advance(day - Duration::from_millis(1));
+    assert_eq!(people.subjects.expire().await.unwrap(), 0);
+    people.clock.advance(Duration::from_millis(1));
+    assert_eq!(people.subjects.expire().await.unwrap(), 1);
+    assert_eq!(people.database.page(Some(&ann), None, 9).await.unwrap().len(), 1);
+    assert!(people.database.page(Some(&bob), None, 9).await.unwrap().is_empty());
+    people.subjects.release(&ann, "case-7").await.unwrap();
+    assert_eq!(people.subjects.expire().await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -244,7 +271,8 @@ async fn a_key_that_still_stands_in_an_old_backup_is_found_and_named() {
     assert_eq!(certificate.after.values_opened, certificate.after.values);
 
     std::fs::remove_file(archive).unwrap();
-    let again = people.subjects.prove_again(&ann, vec![copies.path().to_owned()], None).await;
+    let backups = vec![copies.path().to_owned()];
+    let again = people.subjects.prove_again(&ann, ErasureRequest { backups, ..request() }).await;
     let again = again.unwrap();
     assert_eq!((again.verdict, again.remains.len()), (Verdict::Erased, 0));
     assert_eq!((again.after.values, again.after.values_opened), (1, 0));

@@ -15,6 +15,8 @@ mod keys;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
+mod processes;
+#[cfg(test)]
 mod providers;
 #[cfg(test)]
 mod rewrap;

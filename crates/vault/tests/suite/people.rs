@@ -42,31 +42,36 @@ pub(crate) fn place() -> Place {
 impl People {
     /// A process on `folder`; `seed` makes its chance its own.
     pub(crate) async fn open(folder: &Path, seed: u64) -> Self {
-        Self::try_open(folder, seed, &root()).await.unwrap()
+        Self::with(folder, seed, VaultConfig::default()).await
     }
 
-    pub(crate) async fn try_open(
+    pub(crate) async fn with(folder: &Path, seed: u64, config: VaultConfig) -> Self {
+        Self::try_open(folder, seed, config).await.unwrap()
+    }
+
+    async fn try_open(
         folder: &Path,
         seed: u64,
-        root: &Secret,
+        config: VaultConfig,
     ) -> Result<Self, haechi_core::SealError> {
         let database = Sqlite::open(&folder.join("haechi.db")).await.unwrap();
         let keys = SubjectKeyFile::open(&folder.join("subject-keys.db")).await.unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp(1_795_353_258_007)));
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
         let all = Arc::new(database.clone());
+        let root = root();
         let sealer = SubjectSealer::open(
             all.clone(),
             Arc::new(keys.clone()),
-            root,
+            &root,
             clock.clone(),
             Arc::clone(&entropy),
         );
         let sealer = Arc::new(sealer.await?);
         let stores =
             VaultStores { keys: all.clone(), tokens: all.clone(), subjects: sealer.clone() };
-        let (config, chance) = (VaultConfig::default(), Arc::clone(&entropy));
-        let vault = Vault::open(stores, root, config, clock.clone(), chance).await.unwrap();
+        let chance = Arc::clone(&entropy);
+        let vault = Vault::open(stores, &root, config, clock.clone(), chance).await.unwrap();
         let vault = Arc::new(vault);
         let stores =
             SubjectStores { registry: all.clone(), keys: Arc::new(keys.clone()), tokens: all };
