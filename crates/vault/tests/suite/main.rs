@@ -9,9 +9,13 @@ mod erase;
 #[cfg(test)]
 mod export;
 #[cfg(test)]
+mod fernet;
+#[cfg(test)]
 mod hall;
 #[cfg(test)]
 mod keys;
+#[cfg(test)]
+mod nonces;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
