@@ -21,7 +21,8 @@ fn main() {
     let packs_only = DetectorConfig { names: false, ..DetectorConfig::default() };
     let detector = Detector::new(&packs_only).unwrap();
     println!("{} rules, MB/s of processor time", detector.rules().len());
-    let wanted: BTreeSet<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let wanted: BTreeSet<String> =
+        std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     for (name, documents) in corpus::all() {
         if !wanted.is_empty() && !wanted.contains(name) {
             continue;
@@ -44,7 +45,10 @@ fn measure(name: &str, detector: &Detector, documents: &[String]) {
     }
     let took = processor_time() - start;
     let speed = bytes as f64 * f64::from(passes) / took.as_secs_f64() / 1e6;
-    println!("{name:12} {speed:8.1} MB/s   {} documents, {bytes} bytes, {found} findings", documents.len());
+    println!(
+        "{name:12} {speed:8.1} MB/s   {} documents, {bytes} bytes, {found} findings",
+        documents.len()
+    );
 }
 
 fn scan(name: &str, detector: &Detector, document: &str) -> usize {

@@ -97,9 +97,11 @@ impl ObligationRule {
 /// Whose tokens a rule opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Whose {
-    /// Those that were given to this caller, or are about this caller.
+    /// Those that were given to this caller, or are about this caller. Only [`Action::Tokenize`] makes
+    /// tokens that say whom they were given to.
     Own,
-    /// All of the tenant.
+    /// All of the tenant, also what [`Action::TokenizeSame`], [`Action::Encrypt`] and
+    /// [`Action::Format`] made.
     Anyone,
 }
 

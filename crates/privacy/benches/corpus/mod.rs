@@ -63,7 +63,8 @@ fn made_korean() -> Vec<String> {
 fn made_json() -> Vec<String> {
     let mut random = 0x9e37_79b9_u64;
     let mut next = move |below: u64| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) % below
     };
     let mut document = || {

@@ -94,7 +94,7 @@ impl State {
             }
         };
         if one.how != Protection::Hash {
-            let says_receiver = matches!(one.how, Protection::Token | Protection::Format);
+            let says_receiver = one.how == Protection::Token;
             let kept = Kept {
                 value: one.value.to_owned(),
                 place: one.place.clone(),

@@ -58,7 +58,7 @@ fn where_no_token_fits_the_form_is_kept() {
 #[test]
 fn a_value_that_a_schema_gave_another_form_comes_back() {
     let schema = json!({ "properties": { "v": { "pattern": "^555-\\d{3}-\\d{4}$" } } });
-    let house = House::with("tokenize");
+    let house = House::with_kinds("tokenize", &[]);
     let of = |i: u32| json!({ "v": format!("555-100-{i:04}") });
     let screened = |i| {
         let new = screen(&house, &of(i), &schema).unwrap().text.unwrap();
