@@ -104,7 +104,7 @@ pub(super) fn is_reference(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let variable = text.starts_with('$') && text.bytes().skip(1).all(is_identifier)
         || text.starts_with('%') && text.ends_with('%')
-        || text.starts_with('{') && text.ends_with('}')
+        || text.len() < 48 && text.starts_with('{') && text.ends_with('}')
         || text.starts_with('[') && text.ends_with(']')
         || text.starts_with('<') && text.ends_with('>');
     variable || MARKS.iter().any(|mark| lower.contains(mark)) || is_path(text) || is_call(text)
@@ -113,7 +113,10 @@ pub(super) fn is_reference(text: &str) -> bool {
 /// Whether `text` is a word that people write where they mean no password.
 pub(super) fn stands_in_for_password(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
+    let words = lower.bytes().all(|byte| byte.is_ascii_lowercase() || b"_-. ".contains(&byte));
+    let names_one = ["passw", "passphrase", "secret", "token", "credential", "api_key"];
     STAND_INS.contains(&lower.as_str())
+        || words && names_one.iter().any(|name| lower.contains(name))
 }
 
 /// One character makes up half of it, or too few make up the whole.

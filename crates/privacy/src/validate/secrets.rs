@@ -49,7 +49,7 @@ fn secret_value(text: &str) -> bool {
     let digits = text.bytes().any(|byte| byte.is_ascii_digit());
     letters
         && digits
-        && entropy(text) >= if text.len() < 16 { 2.8 } else { 3.2 }
+        && entropy(text) >= if text.len() < 24 { 2.7 } else { 3.2 }
         && !is_placeholder(text)
         && !is_reference(text)
         && !is_name(text)
@@ -133,12 +133,14 @@ fn jwt(text: &str) -> bool {
 /// The Base64 of `name:password` (RFC 7617).
 fn basic_credentials(text: &str) -> bool {
     let Ok(decoded) = STANDARD.decode(text) else { return false };
-    let Ok(decoded) = String::from_utf8(decoded) else { return false };
-    let printable = !decoded.chars().any(char::is_control);
-    printable
-        && decoded.split_once(':').is_some_and(|(name, password)| {
-            !(name.is_empty() && password.is_empty()) && !stands_in_for_password(password)
-        })
+    let Some(colon) = decoded.iter().position(|byte| *byte == b':') else { return false };
+    let (name, password) = decoded.split_at_checked(colon).unwrap_or_default();
+    let password = String::from_utf8_lossy(password.get(1..).unwrap_or_default());
+    // Chance rarely makes a name of what is not one.
+    name.iter().all(u8::is_ascii_graphic)
+        && !password.chars().any(|letter| letter.is_ascii_control())
+        && !(name.is_empty() && password.is_empty())
+        && !stands_in_for_password(&password)
 }
 
 /// A private key in text armour: enough of a body between the lines, and made by chance.
