@@ -6,6 +6,18 @@ pub(crate) fn mask(value: &str, keep_last: u8) -> String {
     replace(value, keep_last, |_, _| '*')
 }
 
+/// [`mask`] as it suits `kind`: of an e-mail address the end of its local part stays, of a URL nothing,
+/// for what a mask leaves of a domain would be found as a domain again.
+pub(crate) fn mask_of_kind(kind: &str, value: &str, keep_last: u8) -> String {
+    match (kind, value.rsplit_once('@')) {
+        ("EMAIL_ADDRESS", Some((local, domain))) => {
+            format!("{}@{}", mask(local, keep_last), mask(domain, 0))
+        }
+        ("URL", _) => mask(value, 0),
+        _ => mask(value, keep_last),
+    }
+}
+
 /// `value`, a number, with its digits as zeros, except as in [`mask`]; still a number, of the same
 /// length.
 pub(crate) fn mask_number(value: &str, keep_last: u8) -> String {
@@ -59,6 +71,8 @@ mod tests {
         ] {
             assert_eq!(mask(value, keep), expected, "{value}");
         }
+        assert_eq!(mask_of_kind("EMAIL_ADDRESS", "ann.lee@x.example", 4), "***.lee@*.*******");
+        assert_eq!(mask_of_kind("URL", "https://x.example/1", 4), "*****://*.*******/*");
         assert_eq!(mask_number("5551234567", 4), "1000004567");
         assert_eq!(mask_number("-37.5665", 0), "-10.0000");
         assert_eq!(mask_number("0.25", 0), "0.00");

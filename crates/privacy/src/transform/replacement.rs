@@ -7,7 +7,7 @@ use haechi_core::{Place, Protection};
 use crate::obligation::Action;
 
 use super::embedded::Encoding;
-use super::mask::{mask, mask_number, zeroed};
+use super::mask::{mask, mask_number, mask_of_kind, zeroed};
 
 /// The domain of addresses that stand for addresses. RFC 2606 §2 keeps `.invalid` from ever existing.
 pub(crate) const NOWHERE: &str = "token.invalid";
@@ -94,7 +94,7 @@ impl Replacement {
             // The last characters of Base64 are not those of the value.
             Action::Mask { .. } if encoding == Encoding::Base64 => mask(&self.value, 0),
             Action::Mask { keep_last } if number => mask_number(&self.value, keep_last),
-            Action::Mask { keep_last } => mask(&self.value, keep_last),
+            Action::Mask { keep_last } => mask_of_kind(&self.kind, &self.value, keep_last),
             Action::Generalize(_) => self.coarse.clone().unwrap_or_else(|| self.placeholder()),
             Action::Hash
             | Action::Tokenize

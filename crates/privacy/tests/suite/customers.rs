@@ -16,6 +16,13 @@ fn result() -> String {
         "note": "연락처는 010-1234-5678 입니다.",
         "010-1234-5678": true,
         "github_token": "ghp_016C7A5bQ4Vd2eXn8LrTy9WzKpHs3M1JfGuO",
+        "email": "ann.lee@example.com",
+        "phone": "+1 415-555-0132",
+        "card_number": "4111 1111 1111 1111",
+        "ssn": "536-90-4399",
+        "iban": "DE89370400440532013000",
+        "remark": "Write to ann.lee@example.com or call 415-555-0132.",
+        "ann.lee@example.com": true,
         "balance": 12.5,
     });
     json!({
