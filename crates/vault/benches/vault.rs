@@ -110,7 +110,7 @@ async fn measure(
             opened?;
         }
     }
-    meter.print(&format!("  opened"))
+    meter.print("  opened")
 }
 
 fn recognize(vault: &Vault) -> Outcome<()> {

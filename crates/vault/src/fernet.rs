@@ -162,7 +162,7 @@ mod tests {
             prop_assert_eq!(opened.expose(), &plain[..]);
             prop_assert_eq!(at, Timestamp(1_795_353_258_000));
             prop_assert!(FernetKey::new(&[2; 32]).unwrap().open(&token).is_err());
-            prop_assert!(key.open(&token[..token.len() - 4]).is_err());
+            prop_assert!(key.open(token.get(..token.len() - 4).unwrap()).is_err());
         }
 
         #[test]

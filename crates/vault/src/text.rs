@@ -14,6 +14,8 @@ const BODY: usize = 26;
 pub(crate) const RANDOM_BYTES: usize = 17;
 /// The longest name of a kind in a token.
 const LONGEST_KIND: usize = 64;
+/// What stands for a kind that has no name.
+const NO_KIND: &str = "VALUE";
 /// How each form begins.
 const FORMS: [(&str, Protection); 5] = [
     ("tok_", Protection::Token),
@@ -56,9 +58,15 @@ pub(crate) fn same_token(kind: &str, bytes: &[u8]) -> String {
 fn start(prefix: &str, kind: &str, more: usize) -> String {
     let mut text = String::with_capacity(prefix.len() + kind.len() + 1 + more);
     text.push_str(prefix);
-    text.extend(kind.chars().take(LONGEST_KIND).map(kind_character));
+    text.extend(kind_characters(kind));
     text.push('_');
     text
+}
+
+/// `kind` as it stands in a token.
+fn kind_characters(kind: &str) -> impl Iterator<Item = char> {
+    let kind = if kind.is_empty() { NO_KIND } else { kind };
+    kind.chars().take(LONGEST_KIND).map(kind_character)
 }
 
 /// `c` as it stands in a token: a kind of another spelling is still found by its form.
@@ -69,7 +77,7 @@ const fn kind_character(c: char) -> char {
 
 /// Whether `name` in a token is how `kind` is written there.
 pub(crate) fn is_kind(name: &str, kind: &str) -> bool {
-    name.chars().eq(kind.chars().take(LONGEST_KIND).map(kind_character))
+    name.chars().eq(kind_characters(kind))
 }
 
 /// What a text is by its form.
@@ -182,7 +190,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Vec<(&str, Protection)> {
-        recognize(text).into_iter().map(|r| (&text[r.range], r.how)).collect()
+        recognize(text).into_iter().map(|r| (text.get(r.range).unwrap(), r.how)).collect()
     }
 
     #[test]
@@ -223,8 +231,8 @@ mod tests {
             "tok_a_b",
             &longer,
             &format!("x{token}"),
-            &token[1..],
-            &token[..token.len() - 1],
+            token.get(1..).unwrap(),
+            token.get(..token.len() - 1).unwrap(),
             &token.to_uppercase(),
             &token.to_lowercase(),
         ] {
@@ -248,7 +256,7 @@ mod tests {
             for recognized in recognize(&text) {
                 prop_assert!(recognized.range.start >= last);
                 last = recognized.range.end;
-                prop_assert_ne!(form(&text[recognized.range]), Form::Other);
+                prop_assert_ne!(form(text.get(recognized.range).unwrap()), Form::Other);
             }
         }
 

@@ -1,8 +1,10 @@
 //! What was moved, altered or made up does not open.
 
-use haechi_core::{Place, ProtectError, Protection, Secret};
-use haechi_vault::{Vault, VaultConfig, VaultOpenError, VaultStores};
 use std::sync::Arc;
+
+use haechi_core::{Place, ProtectError, Protection, Protector, Secret};
+use haechi_vault::{Vault, VaultConfig, VaultOpenError, VaultStores};
+use proptest::prelude::*;
 
 use crate::hall::{Hall, REVERSIBLE, assert_fails, place, sid};
 
@@ -101,7 +103,7 @@ async fn any_altered_character_is_noticed() {
             altered[at] = if altered[at] == b'b' { b'c' } else { b'b' };
             let altered = String::from_utf8(altered).unwrap();
             assert!(hall.open(&altered, &place).await.is_err(), "{altered}");
-            assert!(hall.open(&text[..at], &place).await.is_err());
+            assert!(hall.open(text.get(..at).unwrap(), &place).await.is_err());
         }
     }
 }
@@ -181,4 +183,47 @@ async fn nothing_prints_a_secret() {
     let printed = format!("{:?} {:?} {:?}", hall.vault, opened, hall.subjects);
     assert!(!printed.contains("mina"), "{printed}");
     assert!(!printed.contains("42, 42"), "{printed}");
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_value_comes_back(value in ".{0,120}", kind in "[A-Z_]{1,20}|.{0,8}", known: bool) {
+        block_on(async {
+            let hall = Hall::new().await;
+            let (place, person) = (place(&kind), sid());
+            for how in [Protection::Token, Protection::SameToken, Protection::Seal] {
+                let subject = known.then_some(&person);
+                let text = hall.try_protect(how, &value, &place, subject).await.unwrap();
+                let opened = hall.open(&text, &place).await.unwrap();
+                assert_eq!(opened.value.expose_str(), Some(value.as_str()));
+                let found = hall.vault.recognize(&format!("< {text} >"));
+                assert_eq!(found.len(), 1, "{text}");
+                assert_eq!((found[0].range.clone(), found[0].how), (2..text.len() + 2, how));
+            }
+            // Without its kind a formatted value is not found again.
+            let formatted = hall.try_protect(Protection::Format, &value, &place, None).await;
+            if let (Ok(text), false) = (formatted, kind.is_empty()) {
+                let opened = hall.open(&text, &place).await.unwrap();
+                assert_eq!(opened.value.expose_str(), Some(value.as_str()));
+            }
+        });
+    }
+
+    #[test]
+    fn any_text_is_refused(text in "(hv1\\.|tok_A_|det_A_|gAAAAA)?[A-Za-z0-9_=-]{0,200}|.{0,99}") {
+        block_on(async {
+            let hall = Hall::new().await;
+            let place = place("A");
+            for how in REVERSIBLE {
+                hall.protect(how, "0123456789", &place).await;
+            }
+            assert!(hall.open(&text, &place).await.is_err());
+        });
+    }
 }
