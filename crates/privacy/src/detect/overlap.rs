@@ -41,6 +41,8 @@ fn rank(finding: &Finding) -> u8 {
     let valid = evidence.validator.as_ref().is_some_and(|(_, holds)| *holds);
     let context = evidence.context.is_some() || evidence.by_key;
     match &*finding.kind {
+        // `name:password@host` reads as an address too.
+        "SECRET" if valid => 7,
         "EMAIL_ADDRESS" => 6,
         _ if valid && finding.score >= 0.5 => 5,
         _ if context => 4,

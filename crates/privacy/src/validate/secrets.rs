@@ -86,7 +86,7 @@ fn secret_login(text: &str) -> bool {
     match (name, password) {
         ("", only) | (only, "") => secret_password_bare(only),
         _ if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b':') => false,
-        _ => !is_reference(name) && secret_password(password),
+        _ => !name.starts_with(['$', '<', '{', '[', '%']) && secret_password(password),
     }
 }
 
