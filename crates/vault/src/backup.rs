@@ -142,8 +142,9 @@ pub async fn back_up(
     let made_at = clock.now().to_string();
     let folder = folder.to_owned();
     blocking(move || {
+        let (database, without) = (&plan.database.0, &plan.without);
         for (name, from) in &plan.also {
-            copy_tree(from, name, &folder, &plan.without)?;
+            copy_tree(from, name, &folder, (database, without))?;
         }
         let files = list(&folder)?;
         let (key_ids, without) = (plan.key_ids, plan.without);
@@ -229,24 +230,29 @@ fn allowed(name: &str, without: &[String]) -> Result<(), BackupError> {
     if !plain || name == MANIFEST || name == MANIFEST_MAC {
         return Err(BackupError::Name(name.to_owned()));
     }
-    let last = Path::new(name).file_name().and_then(|last| last.to_str()).unwrap_or_default();
-    // A log beside a database holds what the database does.
-    let left_out = |without: &String| {
-        last == *without || last.strip_prefix(&**without).is_some_and(|rest| rest.starts_with('-'))
-    };
-    if without.iter().any(left_out) {
+    if without.iter().any(|without| is_or_beside(name, without)) {
         return Err(BackupError::LeftOut(name.to_owned()));
     }
     Ok(())
+}
+
+/// Whether `name` ends in `file`, or in the log that SQLite keeps beside it and that holds the same.
+fn is_or_beside(name: &str, file: &str) -> bool {
+    let last = Path::new(name).file_name().and_then(|last| last.to_str()).unwrap_or_default();
+    last.strip_prefix(file).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 fn copy_tree(
     from: &Path,
     name: &str,
     folder: &Path,
-    without: &[String],
+    (database, without): (&str, &[String]),
 ) -> Result<(), BackupError> {
     allowed(name, without)?;
+    // It is in the backup already, as SQLite copied it; closing it here would drop SQLite's locks.
+    if is_or_beside(name, database) {
+        return Ok(());
+    }
     let at = |source| BackupError::File { path: from.to_owned(), source };
     let to = folder.join(name);
     if !fs::symlink_metadata(from).map_err(at)?.is_dir() {
@@ -258,7 +264,7 @@ fn copy_tree(
         let entry = entry.map_err(at)?;
         let last = entry.file_name();
         let last = last.to_str().ok_or_else(|| BackupError::Name(name.to_owned()))?;
-        copy_tree(&entry.path(), &format!("{name}/{last}"), folder, without)?;
+        copy_tree(&entry.path(), &format!("{name}/{last}"), folder, (database, without))?;
     }
     Ok(())
 }

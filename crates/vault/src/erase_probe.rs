@@ -6,8 +6,10 @@
 //! for the person. The same is done before the erasure, where it must find and open: a proof that
 //! finds nothing is worth something only when it would have found.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -76,6 +78,8 @@ pub(crate) struct Search {
     bound: Vec<Vec<u8>>,
     found: Vec<Secret>,
     files: Vec<ProbedFile>,
+    /// Device and inode of what is in use.
+    in_use: HashSet<(u64, u64)>,
 }
 
 impl Search {
@@ -88,13 +92,15 @@ impl Search {
     ) -> Self {
         let mut bound = vec![bound_lookup(sid, lookup)];
         bound.extend((1..=versions).map(|version| bound_version(sid, version)));
-        Self { sealer, bound, found: Vec::new(), files: Vec::new() }
+        let (found, files, in_use) = (Vec::new(), Vec::new(), HashSet::new());
+        Self { sealer, bound, found, files, in_use }
     }
 
     /// Searches all of it.
     pub(crate) async fn through(mut self, wheres: Where) -> Result<Self, SubjectError> {
         let Where { files, backups } = wheres;
         let searched = tokio::task::spawn_blocking(move || {
+            self.in_use = files.iter().flat_map(|file| around(&file.name)).collect();
             files.into_iter().try_for_each(|file| self.file(file))?;
             backups.iter().try_for_each(|folder| self.tree(folder))?;
             Ok(self)
@@ -133,10 +139,17 @@ impl Search {
         Ok(())
     }
 
-    /// Searches every file below `folder`, or `folder` itself if it is a file.
+    /// Searches every file below `folder`, or `folder` itself if it is a file; links are not followed.
+    ///
+    /// INVARIANT: a file that is in use is not opened here. It was searched already, and closing it
+    /// would drop every lock that this process holds on it.
     fn tree(&mut self, folder: &Path) -> Result<(), SubjectError> {
         let at = |source| SubjectError::File { path: folder.to_owned(), source };
-        if !fs::symlink_metadata(folder).map_err(at)?.is_dir() {
+        let metadata = fs::symlink_metadata(folder).map_err(at)?;
+        if self.in_use.contains(&(metadata.dev(), metadata.ino())) || metadata.is_symlink() {
+            return Ok(());
+        }
+        if !metadata.is_dir() {
             let bytes = Box::new(File::open(folder).map_err(at)?);
             return self.file(RawFile { name: folder.to_owned(), bytes });
         }
@@ -195,6 +208,15 @@ async fn opens(sid: &Sid, value: &ProbeValue, key: &Secret, tokens: &dyn OpenSto
             key.open(sid, purpose, sealed).is_ok()
         }
     }
+}
+
+/// The file, and the index of its log beside it.
+fn around(name: &Path) -> impl Iterator<Item = (u64, u64)> + use<> {
+    let mut index = name.to_owned().into_os_string();
+    index.push("-shm");
+    let both = [name.to_owned(), PathBuf::from(index)];
+    let known = both.into_iter().filter_map(|name| fs::metadata(name).ok());
+    known.map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 fn is_key_backup(name: &Path) -> bool {

@@ -279,6 +279,35 @@ async fn a_key_that_still_stands_in_an_old_backup_is_found_and_named() {
     assert_eq!(people.subjects.certificate(&ann).await.unwrap(), again);
 }
 
+#[tokio::test]
+async fn a_search_through_the_folder_that_is_in_use_leaves_its_locks_alone() {
+    let folder = folder();
+    let people = People::open(folder.path(), 1).await;
+    let ann = people.subjects.register(DATA_SUBJECT, "ann").await.unwrap();
+    std::fs::write(folder.path().join("note.txt"), b"beside").unwrap();
+    let locks = || {
+        let all = std::fs::read_to_string("/proc/locks").unwrap();
+        let own = format!(" {} ", std::process::id());
+        let index = folder.path().join("haechi.db-shm");
+        let inode = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(index).unwrap());
+        let of_index = |line: &&str| line.contains(&own) && line.contains(&format!(":{inode} "));
+        all.lines().filter(of_index).count()
+    };
+    let before = locks();
+    assert!(before > 0, "SQLite holds its index as long as the database is open");
+    let backups = vec![folder.path().to_owned()];
+    let certificate =
+        people.subjects.erase(&ann, ErasureRequest { backups, ..request() }).await.unwrap();
+    assert_eq!(certificate.verdict, Verdict::Erased);
+    let mut names: Vec<_> = certificate.after.files.iter().map(|file| &file.name).collect();
+    assert!(names.iter().any(|name| name.ends_with("note.txt")));
+    let all = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), all, "no file was searched twice");
+    assert_eq!(locks(), before);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn values_that_race_an_erasure_open_no_more_afterwards() {
     let folder = folder();
