@@ -51,8 +51,8 @@ pub enum SubjectKeyState {
 /// for that person any more, and no byte of it is left in the file, its free pages or its log.
 #[async_trait]
 pub trait SubjectKeyStore: Send + Sync + fmt::Debug {
-    /// A number that rises with every destroyed key, by whichever process. Cheap: caches ask it on
-    /// every use.
+    /// A number that rises with every destroyed key and every restriction that comes or goes, by
+    /// whichever process. Cheap: caches ask it on every use.
     async fn epoch(&self) -> Result<u64, StoreError>;
     /// The keys of `sid`.
     async fn keys(&self, sid: &Sid) -> Result<SubjectKeyState, StoreError>;
@@ -70,6 +70,11 @@ pub trait SubjectKeyStore: Send + Sync + fmt::Debug {
     /// [`StoreError::Unavailable`] also when the keys are destroyed and a reader in another process
     /// keeps the log from being wiped: ask again.
     async fn destroy(&self, sid: &Sid, at: Timestamp) -> Result<Timestamp, StoreError>;
+    /// Restricts the use of the keys of `sid` since a moment, or lifts that with `None`. `false` when it
+    /// stood so already: the moment of the first restriction stays.
+    async fn restrict(&self, sid: &Sid, since: Option<Timestamp>) -> Result<bool, StoreError>;
+    /// Since when the use of the keys of `sid` is restricted.
+    async fn restricted(&self, sid: &Sid) -> Result<Option<Timestamp>, StoreError>;
     /// All keys by sid and version, at most `limit` persons, after `after`.
     async fn list(
         &self,

@@ -89,9 +89,39 @@ impl SubjectKeyStore for SubjectKeyFile {
                     return Ok(Written::Quiet(before));
                 }
                 execute(transaction, "DELETE FROM subject_keys WHERE sid = ?1", [&sid.0])?;
+                execute(transaction, "DELETE FROM restricted WHERE sid = ?1", [&sid.0])?;
                 let sql = "INSERT INTO destroyed (sid, at_ms) VALUES (?1, ?2)";
                 execute(transaction, sql, params![sid.0, millis(at)])?;
                 Ok(Written::Raising(at))
+            })
+            .await
+    }
+
+    async fn restrict(&self, sid: &Sid, since: Option<Timestamp>) -> Result<bool, StoreError> {
+        named("sid", &sid.0)?;
+        let sid = sid.clone();
+        self.0
+            .write(move |transaction| {
+                let rows = match since {
+                    None => execute(transaction, "DELETE FROM restricted WHERE sid = ?1", [&sid.0]),
+                    Some(since) => {
+                        let sql = "INSERT INTO restricted (sid, since_ms) VALUES (?1, ?2)
+                                   ON CONFLICT (sid) DO NOTHING";
+                        execute(transaction, sql, params![sid.0, millis(since)])
+                    }
+                };
+                let changed = rows? == 1;
+                Ok(Written::raising_if(changed, changed))
+            })
+            .await
+    }
+
+    async fn restricted(&self, sid: &Sid) -> Result<Option<Timestamp>, StoreError> {
+        let sid = sid.clone();
+        self.0
+            .read(move |connection| {
+                let sql = "SELECT since_ms FROM restricted WHERE sid = ?1";
+                one(connection, sql, [&sid.0], |row| moment(row, "since_ms"))
             })
             .await
     }

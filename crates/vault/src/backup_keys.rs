@@ -83,6 +83,7 @@ impl KeyBackupError {
 enum Line {
     Key { sid: Sid, version: u32, wrapped_key: String, made_at: Timestamp },
     Destroyed { sid: Sid, destroyed_at: Timestamp },
+    Restricted { sid: Sid, restricted_since: Timestamp },
 }
 
 /// What a restored copy brought.
@@ -151,6 +152,10 @@ impl Subjects {
                     self.stores.keys.destroy(&sid, destroyed_at).await?;
                     SubjectKeyState::Destroyed(destroyed_at)
                 }
+                Line::Restricted { sid, restricted_since } => {
+                    self.stores.keys.restrict(&sid, Some(restricted_since)).await?;
+                    continue;
+                }
                 Line::Key { sid, version, wrapped_key, made_at } => {
                     let wrapped = URL_SAFE_NO_PAD.decode(wrapped_key);
                     let wrapped_key = wrapped.map_err(|_| KeyBackupError::NotGenuine)?;
@@ -174,6 +179,12 @@ impl Subjects {
             let Some((last, _)) = page.last() else { return Ok(plain) };
             after = Some(last.clone());
             for (sid, state) in page {
+                if let Some(restricted_since) = self.stores.keys.restricted(&sid).await? {
+                    write_line(
+                        &mut plain,
+                        &Line::Restricted { sid: sid.clone(), restricted_since },
+                    )?;
+                }
                 write_lines(&mut plain, sid, state)?;
             }
         }
@@ -190,10 +201,12 @@ fn write_lines(
         SubjectKeyState::Destroyed(destroyed_at) => vec![Line::Destroyed { sid, destroyed_at }],
         SubjectKeyState::Kept(keys) => keys.into_iter().map(line).collect(),
     };
-    for line in lines {
-        serde_json::to_writer(&mut *plain, &line).map_err(|_| KeyBackupError::NotGenuine)?;
-        plain.push(b'\n');
-    }
+    lines.iter().try_for_each(|line| write_line(plain, line))
+}
+
+fn write_line(plain: &mut Vec<u8>, line: &Line) -> Result<(), KeyBackupError> {
+    serde_json::to_writer(&mut *plain, line).map_err(|_| KeyBackupError::NotGenuine)?;
+    plain.push(b'\n');
     Ok(())
 }
 
@@ -215,7 +228,7 @@ fn lines(plain: &[u8]) -> impl Iterator<Item = Option<Line>> {
 pub(crate) fn wrapped_keys(plain: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     lines(plain).filter_map(|line| match line? {
         Line::Key { wrapped_key, .. } => URL_SAFE_NO_PAD.decode(wrapped_key).ok(),
-        Line::Destroyed { .. } => None,
+        Line::Destroyed { .. } | Line::Restricted { .. } => None,
     })
 }
 

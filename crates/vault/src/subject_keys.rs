@@ -23,8 +23,9 @@ pub trait SubjectKeys: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     ///
-    /// [`ProtectError::Gone`] once the person was erased, [`ProtectError::Unknown`] when there never
-    /// was one, [`ProtectError::Unavailable`] when the keys cannot be read.
+    /// [`ProtectError::Gone`] once the person was erased, [`ProtectError::Disabled`] while the use of
+    /// its keys is restricted, [`ProtectError::Unknown`] when there never was one,
+    /// [`ProtectError::Unavailable`] when the keys cannot be read.
     async fn key_of(&self, sid: &Sid) -> Result<Arc<SubjectKey>, ProtectError>;
 
     /// The key of `sid` in `version`, which older values are sealed with.
@@ -33,6 +34,20 @@ pub trait SubjectKeys: Send + Sync + fmt::Debug {
     ///
     /// As [`Self::key_of`].
     async fn version_of(&self, sid: &Sid, version: u32) -> Result<Arc<SubjectKey>, ProtectError>;
+
+    /// As [`Self::version_of`], also while the use of the keys is restricted: what a person asks to
+    /// see of itself is shown all the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::key_of`].
+    async fn version_for_export(
+        &self,
+        sid: &Sid,
+        version: u32,
+    ) -> Result<Arc<SubjectKey>, ProtectError> {
+        self.version_of(sid, version).await
+    }
 }
 
 /// The key of one person in one version, and what was derived from it so far.

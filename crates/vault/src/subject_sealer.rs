@@ -45,6 +45,8 @@ struct Person {
     sid: Sid,
     /// The epoch before they were read.
     epoch: u64,
+    /// Nothing is opened or protected with them, but for an export and the audit log.
+    restricted: bool,
     oldest: PersonKey,
     later: Vec<PersonKey>,
     of_values: Vec<Arc<SubjectKey>>,
@@ -229,7 +231,7 @@ impl SubjectSealer {
             return Ok(person);
         }
         let state = self.keys.keys(sid).await.map_err(unavailable)?;
-        self.at_hand_from_now(sid, epoch, state)
+        self.at_hand_from_now(sid, epoch, state).await
     }
 
     /// The keys of who has the name under `lookup`, made on first sight.
@@ -262,10 +264,10 @@ impl SubjectSealer {
         if state == SubjectKeyState::None {
             state = self.keep(sid, 1, &self.fresh_key()?).await?;
         }
-        self.at_hand_from_now(sid, epoch, state)
+        self.at_hand_from_now(sid, epoch, state).await
     }
 
-    fn at_hand_from_now(
+    async fn at_hand_from_now(
         &self,
         sid: &Sid,
         epoch: u64,
@@ -276,6 +278,7 @@ impl SubjectSealer {
             self.let_go(sid);
             return Err(no_key());
         };
+        let restricted = self.keys.restricted(sid).await.map_err(unavailable)?.is_some();
         let (mut keys, mut of_values) = (Vec::new(), Vec::new());
         for stored in kept {
             let key = self.root.unwrap(sid, stored.version, &stored.wrapped_key)?;
@@ -286,7 +289,8 @@ impl SubjectSealer {
         let mut keys = keys.into_iter();
         let oldest = keys.next().ok_or_else(no_key)?;
         let later = keys.collect();
-        let person = Arc::new(Person { sid: sid.clone(), epoch, oldest, later, of_values });
+        let person =
+            Arc::new(Person { sid: sid.clone(), epoch, restricted, oldest, later, of_values });
         self.by_sid.insert(sid.clone(), Arc::clone(&person));
         Ok(person)
     }
@@ -356,11 +360,21 @@ impl Sealer for SubjectSealer {
 #[async_trait]
 impl SubjectKeys for SubjectSealer {
     async fn key_of(&self, sid: &Sid) -> Result<Arc<SubjectKey>, ProtectError> {
-        let person = self.of_values(sid).await?;
+        let person = self.unrestricted(sid).await?;
         person.of_values.last().cloned().ok_or(ProtectError::Gone)
     }
 
     async fn version_of(&self, sid: &Sid, version: u32) -> Result<Arc<SubjectKey>, ProtectError> {
+        let person = self.unrestricted(sid).await?;
+        let key = person.of_values.iter().find(|key| key.version() == version);
+        key.cloned().ok_or(ProtectError::Unknown)
+    }
+
+    async fn version_for_export(
+        &self,
+        sid: &Sid,
+        version: u32,
+    ) -> Result<Arc<SubjectKey>, ProtectError> {
         let person = self.of_values(sid).await?;
         let key = person.of_values.iter().find(|key| key.version() == version);
         key.cloned().ok_or(ProtectError::Unknown)
@@ -368,6 +382,11 @@ impl SubjectKeys for SubjectSealer {
 }
 
 impl SubjectSealer {
+    async fn unrestricted(&self, sid: &Sid) -> Result<Arc<Person>, ProtectError> {
+        let person = self.of_values(sid).await?;
+        if person.restricted { Err(ProtectError::Disabled) } else { Ok(person) }
+    }
+
     /// As [`Self::person`], for values: a person that is registered and has no key yet gets one.
     async fn of_values(&self, sid: &Sid) -> Result<Arc<Person>, ProtectError> {
         let away = |error| ProtectError::Unavailable(Box::new(error));

@@ -137,6 +137,8 @@ pub struct SubjectSummary {
     pub key_versions: usize,
     /// Legal holds.
     pub holds: u32,
+    /// Since when the use of its keys is restricted.
+    pub restricted_since: Option<Timestamp>,
 }
 
 /// The people: registry, keys and what is protected for them.
@@ -231,12 +233,14 @@ impl Subjects {
                 SubjectKeyState::Kept(keys) => keys.len(),
                 SubjectKeyState::None | SubjectKeyState::Destroyed(_) => 0,
             };
+            let restricted_since = self.stores.keys.restricted(&person.sid).await?;
             summaries.push(SubjectSummary {
                 sid: person.sid,
                 registered_at: person.registered_at,
                 erasing_since: person.erasing_since,
                 key_versions,
                 holds: person.holds,
+                restricted_since,
             });
         }
         Ok(summaries)
@@ -275,6 +279,28 @@ impl Subjects {
     /// [`SubjectError::Store`].
     pub async fn holds(&self, sid: &Sid) -> Result<Vec<LegalHold>, SubjectError> {
         Ok(self.stores.registry.holds(sid).await?)
+    }
+
+    /// Restricts what is done with what is kept about `sid`: no value is opened and none protected, but
+    /// for [`Self::export`]. What the audit log must record goes on. `false` when it stood so already.
+    ///
+    /// # Errors
+    ///
+    /// [`SubjectError::Erased`], [`SubjectError::Unknown`].
+    pub async fn restrict(&self, sid: &Sid) -> Result<bool, SubjectError> {
+        if self.known(sid).await?.erasing_since.is_some() {
+            return Err(SubjectError::Erased(sid.clone()));
+        }
+        Ok(self.stores.keys.restrict(sid, Some(self.clock.now())).await?)
+    }
+
+    /// Ends a restriction; `false` when there was none.
+    ///
+    /// # Errors
+    ///
+    /// [`SubjectError::Store`].
+    pub async fn lift_restriction(&self, sid: &Sid) -> Result<bool, SubjectError> {
+        Ok(self.stores.keys.restrict(sid, None).await?)
     }
 
     /// Everybody who is held: whose values do not expire.

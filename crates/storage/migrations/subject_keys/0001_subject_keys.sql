@@ -13,6 +13,12 @@ CREATE TABLE destroyed (
     at_ms INTEGER NOT NULL CHECK (at_ms >= 0)
 ) STRICT, WITHOUT ROWID;
 
+-- Keys that are kept and not used: what is sealed with them is opened for an export only.
+CREATE TABLE restricted (
+    sid      TEXT    NOT NULL PRIMARY KEY CHECK (sid <> ''),
+    since_ms INTEGER NOT NULL CHECK (since_ms >= 0)
+) STRICT, WITHOUT ROWID;
+
 -- A tombstone stays, and no key stands beside it.
 CREATE TRIGGER destroyed_stays BEFORE DELETE ON destroyed
 BEGIN SELECT RAISE(ABORT, 'a destroyed key stays destroyed'); END;
@@ -22,7 +28,7 @@ BEGIN SELECT RAISE(ABORT, 'the keys of this person were destroyed'); END;
 
 CREATE TABLE epoch (
     one   INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),                                 -- there is one row
-    value INTEGER NOT NULL CHECK (value >= 0)                                           -- raised with each destroyed key
+    value INTEGER NOT NULL CHECK (value >= 0)                                           -- raised with each destroyed or restricted key
 ) STRICT;
 
 INSERT INTO epoch (one, value) VALUES (1, 0);

@@ -22,6 +22,8 @@ pub struct MemorySubjectKeys(Arc<Mutex<Keys>>);
 struct Keys {
     kept: BTreeMap<(Sid, u32), StoredSubjectKey>,
     destroyed: BTreeMap<Sid, Timestamp>,
+    restricted: BTreeMap<Sid, Timestamp>,
+    epoch: u64,
 }
 
 impl Keys {
@@ -57,7 +59,7 @@ impl fmt::Debug for MemorySubjectKeys {
 #[async_trait]
 impl SubjectKeyStore for MemorySubjectKeys {
     async fn epoch(&self) -> Result<u64, StoreError> {
-        Ok(u64::try_from(self.lock()?.destroyed.len()).unwrap_or(u64::MAX))
+        Ok(self.lock()?.epoch)
     }
 
     async fn keys(&self, sid: &Sid) -> Result<SubjectKeyState, StoreError> {
@@ -84,8 +86,31 @@ impl SubjectKeyStore for MemorySubjectKeys {
     async fn destroy(&self, sid: &Sid, at: Timestamp) -> Result<Timestamp, StoreError> {
         named("sid", &sid.0)?;
         let mut keys = self.lock()?;
+        if let Some(before) = keys.destroyed.get(sid) {
+            return Ok(*before);
+        }
         keys.kept.retain(|(of, _), _| of != sid);
-        Ok(*keys.destroyed.entry(sid.clone()).or_insert(at))
+        keys.restricted.remove(sid);
+        keys.destroyed.insert(sid.clone(), at);
+        keys.epoch = keys.epoch.saturating_add(1);
+        Ok(at)
+    }
+
+    async fn restrict(&self, sid: &Sid, since: Option<Timestamp>) -> Result<bool, StoreError> {
+        named("sid", &sid.0)?;
+        let mut keys = self.lock()?;
+        let before = keys.restricted.get(sid).copied();
+        match since {
+            Some(since) if before.is_none() => keys.restricted.insert(sid.clone(), since),
+            None if before.is_some() => keys.restricted.remove(sid),
+            _ => return Ok(false),
+        };
+        keys.epoch = keys.epoch.saturating_add(1);
+        Ok(true)
+    }
+
+    async fn restricted(&self, sid: &Sid) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.lock()?.restricted.get(sid).copied())
     }
 
     async fn list(

@@ -109,6 +109,7 @@ contract! {
         nothing_of_a_destroyed_key_is_left_in_the_files,
         a_key_that_races_its_destruction_does_not_stand_after_it,
         the_epoch_of_keys_rises_with_each_destroyed_key_only,
+        a_restriction_comes_and_goes_and_raises_the_epoch_of_keys,
         a_key_is_rewrapped_only_from_what_it_was,
         keys_are_listed_by_person_a_page_at_a_time,
     }

@@ -118,6 +118,23 @@ pub(crate) async fn the_epoch_of_keys_rises_with_each_destroyed_key_only(backend
     assert_eq!(here.epoch().await.unwrap(), second);
 }
 
+pub(crate) async fn a_restriction_comes_and_goes_and_raises_the_epoch_of_keys(backend: Backend) {
+    let (here, there) = (&backend.here.keys, &backend.there.keys);
+    let first = here.epoch().await.unwrap();
+    assert_eq!(here.restricted(&sid("a")).await.unwrap(), None);
+    assert!(!here.restrict(&sid("a"), None).await.unwrap());
+    assert_eq!(there.epoch().await.unwrap(), first);
+    assert!(here.restrict(&sid("a"), Some(Timestamp(5))).await.unwrap());
+    let second = there.epoch().await.unwrap();
+    assert!(second > first);
+    assert!(!there.restrict(&sid("a"), Some(Timestamp(6))).await.unwrap());
+    assert_eq!(there.restricted(&sid("a")).await.unwrap(), Some(Timestamp(5)));
+    assert_eq!(there.restricted(&sid("b")).await.unwrap(), None);
+    assert!(there.restrict(&sid("a"), None).await.unwrap());
+    assert_eq!(here.restricted(&sid("a")).await.unwrap(), None);
+    assert!(here.epoch().await.unwrap() > second);
+}
+
 pub(crate) async fn a_key_is_rewrapped_only_from_what_it_was(backend: Backend) {
     let (here, there) = (&backend.here.keys, &backend.there.keys);
     here.keep(key("a", 1, b"one")).await.unwrap();

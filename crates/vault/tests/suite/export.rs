@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use haechi_core::{Protection, Timestamp};
+use haechi_core::{ProtectError, Protection, Sealer as _, Timestamp};
 use haechi_vault::{DATA_SUBJECT, ErasureRequest, ExportedEntry, SubjectError};
 use serde_json::{Value, json};
 
@@ -55,6 +55,44 @@ async fn an_export_holds_what_was_protected_for_one_person_and_for_nobody_else()
         assert!(!text.contains("value of bob") && !text.contains("customer-18"));
     }
     assert!(!format!("{export:?}").contains("private"));
+}
+
+#[tokio::test]
+async fn a_restricted_person_is_exported_and_nothing_else_is_done_with_it() {
+    let (folder, copies, fresh) = (folder(), folder(), folder());
+    let people = People::open(folder.path(), 1).await;
+    let other = People::open(folder.path(), 2).await;
+    let ann = people.subjects.register(DATA_SUBJECT, "ann").await.unwrap();
+    let token = other.protect(Protection::Token, "value of ann", &ann).await.unwrap();
+    assert!(people.subjects.restrict(&ann).await.unwrap());
+    assert!(!people.subjects.restrict(&ann).await.unwrap());
+    for process in [&people, &other] {
+        let opened = process.read(&token).await;
+        assert!(matches!(opened, Err(ProtectError::Disabled)), "{opened:?}");
+        let refused = process.protect(Protection::Token, "more", &ann).await;
+        assert!(matches!(refused, Err(ProtectError::Disabled)), "{refused:?}");
+        // The audit log goes on.
+        process.subjects.register(DATA_SUBJECT, "ann").await.unwrap();
+        process.sealer.seal(&ann, "who", b"ann").unwrap();
+        let export = process.subjects.export(&ann).await.unwrap();
+        assert_eq!(export.values[0].value.as_deref(), Some("value of ann"));
+    }
+    assert!(people.subjects.list(None, 9).await.unwrap()[0].restricted_since.is_some());
+
+    // A copy of keys carries the restriction along.
+    let day = Duration::from_secs(86_400);
+    let (_, copy) = people.subjects.back_up_keys(copies.path(), day).await.unwrap();
+    people.back_up(fresh.path()).await;
+    let restored = People::open(fresh.path(), 3).await;
+    restored.subjects.restore_keys(&copy).await.unwrap();
+    assert!(matches!(restored.read(&token).await, Err(ProtectError::Disabled)));
+
+    assert!(people.subjects.lift_restriction(&ann).await.unwrap());
+    assert_eq!(other.read(&token).await.unwrap().value.expose(), b"value of ann");
+    people.subjects.restrict(&ann).await.unwrap();
+    let certificate = people.subjects.erase(&ann, ErasureRequest::default()).await.unwrap();
+    assert_eq!(certificate.before.values, certificate.before.values_opened);
+    assert_eq!(certificate.after.values_opened, 0);
 }
 
 #[tokio::test]
