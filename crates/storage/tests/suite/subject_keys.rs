@@ -36,7 +36,7 @@ pub(crate) async fn every_version_is_kept_and_the_first_of_each_stays(backend: B
     let (here, there) = (&backend.here.keys, &backend.there.keys);
     assert_eq!(here.keys(&sid("a")).await.unwrap(), SubjectKeyState::None);
     let (second, first) = (key("a", 2, b"two"), key("a", 1, b"one"));
-    assert_eq!(here.keep(second.clone()).await.unwrap(), kept(&[second.clone()]));
+    assert_eq!(here.keep(second.clone()).await.unwrap(), kept(std::slice::from_ref(&second)));
     let both = kept(&[first.clone(), second]);
     assert_eq!(there.keep(first).await.unwrap(), both);
     assert_eq!(here.keep(key("a", 1, b"other")).await.unwrap(), both);
