@@ -4,18 +4,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use haechi_audit::{AuditConfig, AuditLog, OpenError, Recovery, SubjectSealer};
+use arc_swap::ArcSwapOption;
+use haechi_audit::{AuditConfig, AuditLog, OpenError, Recovery};
 use haechi_core::{Clock, Entropy, RevocationStore, SealError, Sealer, StoreError};
-use haechi_guard::Guard;
+use haechi_guard::{Guard, GuardConfig};
 use haechi_identity::{Identity, IdentityError, Stores, Surroundings};
 use haechi_outbound::{FetchLimits, Outbound, OutboundConfig, TlsSetupError};
 use haechi_policy::PolicyWarning;
+use haechi_privacy::Privacy;
 use haechi_storage::Sqlite;
+use haechi_vault::VaultOpenError;
+use haechi_vault::provider::ProviderError;
 
 use crate::settings::is_node;
 use crate::{
-    DataDirectory, DirectoryError, PolicyTrouble, Settings, SystemClock, SystemEntropy,
-    compile_policy,
+    DataDirectory, DirectoryError, PatternTrouble, PolicyTrouble, Safe, Settings, SystemClock,
+    SystemEntropy, compile_policy, root_provider, unseen,
 };
 
 /// Logs of one name that may be written at once by `haechi run`.
@@ -37,6 +41,15 @@ pub enum AssemblyError {
     /// Keys of persons cannot be used.
     #[error(transparent)]
     Sealer(#[from] SealError),
+    /// The root key cannot be had.
+    #[error(transparent)]
+    Root(ProviderError),
+    /// The vault did not open.
+    #[error(transparent)]
+    Vault(VaultOpenError),
+    /// What must stay unseen cannot be told.
+    #[error(transparent)]
+    Patterns(#[from] PatternTrouble),
     /// Identity did not open.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -61,6 +74,11 @@ impl AssemblyError {
         match self {
             Self::Directory(error) => Some(error.help()),
             Self::Audit(error) => Some(error.help()),
+            Self::Root(error) => Some(error.help()),
+            Self::Vault(VaultOpenError::OtherRoot) => {
+                Some("restore the root key that belongs to this store, or name it in `vault.root`")
+            }
+            Self::Patterns(_) => Some("`haechi pii test FILE` shows what is wrong with it"),
             Self::Policy(_) => Some("`haechi check` shows every problem at once"),
             Self::Identity(IdentityError::SealedKey(_)) => {
                 Some("restore `key` in the data directory: it does not belong to this store")
@@ -79,8 +97,12 @@ pub struct Rooms {
     pub store: Sqlite,
     /// Who is calling.
     pub identity: Arc<Identity>,
+    /// The vault, and the people whose values are in it.
+    pub safe: Safe,
     /// Seals what belongs to persons.
     pub sealer: Arc<dyn Sealer>,
+    /// What must stay unseen, as it is in force now; for what does not travel through the guard.
+    pub unseen: Arc<ArcSwapOption<Privacy>>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Gives random bytes.
@@ -99,26 +121,27 @@ impl Rooms {
         settings: &Settings,
         directory: DataDirectory,
     ) -> Result<Self, AssemblyError> {
-        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
-        let file_key = directory.file_key(&*entropy)?;
-        let path = settings.storage.clone().unwrap_or_else(|| directory.database());
-        let store = Sqlite::open(&path).await.map_err(AssemblyError::Store)?;
-        let all = Arc::new(store.clone());
-        let sealer: Arc<dyn Sealer> = Arc::new(SubjectSealer::new(
-            Arc::clone(&all) as _,
-            &file_key,
-            Arc::clone(&entropy) as _,
-        )?);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let outbound = Outbound::new(OutboundConfig {
             extra_authorities: settings.outbound.authorities.clone(),
             connect_timeout: settings.outbound.connect_timeout,
             ..OutboundConfig::default()
         })?;
+        let chance = || (Arc::clone(&clock), Arc::clone(&entropy));
+        let provider = root_provider(&settings.vault.root, &directory, &outbound, chance());
+        let provider = provider.map_err(AssemblyError::Root)?;
+        let path = settings.storage.clone().unwrap_or_else(|| directory.database());
+        let store = Sqlite::open(&path).await.map_err(AssemblyError::Store)?;
+        let opened = Safe::open(&settings.vault, &directory, &store, provider, chance()).await;
+        let (safe, file_key) = opened?;
+        let sealer: Arc<dyn Sealer> = Arc::clone(&safe.sealer) as _;
+        let all = Arc::new(store.clone());
         let limits = FetchLimits { reach: settings.outbound.reach, ..FetchLimits::default() };
         let surroundings = Surroundings {
             sealer: Arc::clone(&sealer),
-            clock: Arc::clone(&clock) as _,
-            entropy: Arc::clone(&entropy) as _,
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
             fetch: Arc::new(outbound.fetcher(limits)),
             file_key,
         };
@@ -130,7 +153,18 @@ impl Rooms {
             revocations: all,
         };
         let identity = Arc::new(Identity::open(settings.identity(), stores, surroundings).await?);
-        Ok(Self { directory, store, identity, sealer, clock, entropy, outbound })
+        let unseen = Arc::new(ArcSwapOption::empty());
+        Ok(Self { directory, store, identity, safe, sealer, unseen, clock, entropy, outbound })
+    }
+
+    /// What the guard is told under `settings`, with what must stay unseen; that is in force from
+    /// here on for whatever asks [`Rooms::unseen`].
+    fn guard(&self, settings: &Settings) -> Result<GuardConfig, PatternTrouble> {
+        let protector = || Arc::clone(&self.safe.vault) as _;
+        let made = settings.privacy.as_ref().map(|it| unseen::privacy(it, protector()));
+        let privacy = made.transpose()?.map(Arc::new);
+        self.unseen.store(privacy.clone());
+        Ok(GuardConfig { privacy, ..settings.guard() })
     }
 
     /// Opens a log and becomes its writer.
@@ -259,10 +293,11 @@ impl Assembly {
             identity: Arc::clone(&rooms.identity),
             audit: audit.clone(),
             sealer: Arc::clone(&rooms.sealer),
+            protector: Arc::clone(&rooms.safe.vault) as _,
             clock: Arc::clone(&rooms.clock),
             entropy: Arc::clone(&rooms.entropy),
         };
-        let guard = Guard::new(hall, Arc::new(policy), settings.guard());
+        let guard = Guard::new(hall, Arc::new(policy), rooms.guard(settings)?);
         Ok(Self { rooms, audit, guard, log, recovery, warnings })
     }
 
@@ -270,14 +305,14 @@ impl Assembly {
     ///
     /// # Errors
     ///
-    /// [`PolicyTrouble`]; then what was in force stays.
-    pub fn reload(&self, settings: &Settings) -> Result<Vec<PolicyWarning>, PolicyTrouble> {
+    /// [`AssemblyError::Policy`] and [`AssemblyError::Patterns`]; then what was in force stays.
+    pub fn reload(&self, settings: &Settings) -> Result<Vec<PolicyWarning>, AssemblyError> {
         let epoch = self.rooms.clock.now().as_millis();
         let catalog = self.guard.catalog().all();
         let known = |upstream: &str| settings.upstream(upstream).is_some();
         let catalog = catalog.into_iter().filter(|tool| known(&tool.upstream)).collect();
         let (policy, warnings) = compile_policy(settings, catalog, epoch)?;
-        self.guard.reload(Arc::new(policy), settings.guard());
+        self.guard.reload(Arc::new(policy), self.rooms.guard(settings)?);
         Ok(warnings)
     }
 }

@@ -7,8 +7,10 @@ mod control;
 mod directory;
 mod environment;
 mod policies;
+mod safe;
 pub mod settings;
 mod surroundings;
+mod unseen;
 mod watch;
 
 pub use act::{Act, ApiKeyView, Done, Password, StopView, UserView};
@@ -20,6 +22,8 @@ pub use environment::{default_data_directory, text_variable, variable, variables
 pub use policies::{
     ExpectationsError, PolicyTrouble, compile_policy, policy_source, read_expectations,
 };
+pub use safe::{Safe, root_provider};
 pub use settings::{Problem, Problems, Settings, SettingsError};
 pub use surroundings::{SystemClock, SystemEntropy};
+pub use unseen::{PatternTrouble, compile_detector};
 pub use watch::Watch;

@@ -77,6 +77,10 @@ fn detail(refusal: &Refusal) -> Option<(&'static str, String)> {
             Some(("scopes", format!("[{}]", scopes.join(","))))
         }
         Refusal::Unauthenticated(error) => Some(("error", quote(error.word()))),
+        Refusal::Personal { found, .. } => {
+            let found: Vec<String> = found.iter().map(|found| quote(found)).collect();
+            Some(("found", format!("[{}]", found.join(","))))
+        }
         Refusal::Malformed(_)
         | Refusal::Denied { .. }
         | Refusal::Intercepted { .. }
@@ -137,9 +141,10 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         ) => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Unauthenticated(_) | Refusal::StaleSignIn { .. } => StatusCode::UNAUTHORIZED,
         Refusal::ScopeMissing { .. } => StatusCode::FORBIDDEN,
-        Refusal::Denied { .. } | Refusal::Intercepted { .. } | Refusal::Stopped { .. } => {
-            StatusCode::OK
-        }
+        Refusal::Denied { .. }
+        | Refusal::Intercepted { .. }
+        | Refusal::Personal { .. }
+        | Refusal::Stopped { .. } => StatusCode::OK,
         Refusal::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::UnknownHandle(what) => {
             // Only a session is a thing of the transport (Streamable HTTP, session management).

@@ -146,6 +146,21 @@ impl GovernedCall {
         Ok(())
     }
 
+    /// Another body and other headers; what a resource or completion names is read again.
+    pub(crate) fn rewrite(
+        &mut self,
+        body: Checked,
+        headers: Vec<(String, String)>,
+    ) -> Result<(), Refusal> {
+        if matches!(self.action, Action::ReadResource | Action::Complete) {
+            let envelope = Envelope::read(body.text())
+                .map_err(|_| Refusal::Malformed("the message is not a JSON-RPC request"))?;
+            self.resource.name = name(&envelope, self.action)?;
+        }
+        (self.call.body, self.call.headers) = (body, headers);
+        Ok(())
+    }
+
     /// A task is judged as the tool that made it.
     pub(crate) fn judge_as(&mut self, name: Arc<str>) {
         self.resource.name = name;

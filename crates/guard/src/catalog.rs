@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use haechi_core::UpstreamName;
 use haechi_core::json::Text;
 use haechi_policy::{Annotations, KnownTool};
+use serde_json::Value;
 
 /// Tools of one upstream that are remembered; more are not.
 const MAX_TOOLS: usize = 10_000;
@@ -17,6 +18,7 @@ const MAX_TOOLS: usize = 10_000;
 struct Shown {
     known: Arc<KnownTool>,
     input_schema: Option<Arc<str>>,
+    output_schema: Option<Arc<Value>>,
 }
 
 #[derive(Debug, Default)]
@@ -82,6 +84,13 @@ impl Catalog {
         shelves.get(upstream)?.tools.get(tool)?.input_schema.clone()
     }
 
+    /// The tool's `outputSchema`.
+    #[must_use]
+    pub fn output_schema(&self, upstream: &UpstreamName, tool: &str) -> Option<Arc<Value>> {
+        let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
+        shelves.get(upstream)?.tools.get(tool)?.output_schema.clone()
+    }
+
     /// Everything that was shown, sorted by upstream and tool.
     #[must_use]
     pub fn all(&self) -> Vec<KnownTool> {
@@ -113,7 +122,9 @@ impl Shelf {
             tags: Vec::new(),
         };
         let input_schema = schema.map(|schema| schema.raw().into());
-        self.tools.insert(name.as_ref().into(), Shown { known: Arc::new(known), input_schema });
+        let output_schema = tool.member("outputSchema").map(|schema| Arc::new(schema.to_value()));
+        let shown = Shown { known: Arc::new(known), input_schema, output_schema };
+        self.tools.insert(name.as_ref().into(), shown);
     }
 }
 

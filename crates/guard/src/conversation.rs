@@ -116,7 +116,7 @@ impl Guard {
                 upstream.end_session(&name).await;
             }
             let closed = record::bare_opening(
-                (&session.owner, session.means),
+                (&session.principal.sid, session.principal.means),
                 (OpeningKind::SessionClosed, &session.upstream, Era::Legacy),
             );
             // Nobody waits for it, and the session is gone either way; the log says what ails it.

@@ -58,10 +58,20 @@ impl Guard {
         upstream: &dyn Upstream,
         reply: Reply,
     ) {
-        let Ready { call, session, outgoing, proofs, intent, place, entry, started, settled } =
-            ready;
+        let Ready {
+            call,
+            session,
+            subject,
+            outgoing,
+            proofs,
+            intent,
+            place,
+            entry,
+            started,
+            settled,
+        } = ready;
         let token = Envelope::read(call.body().text()).ok().and_then(|call| call.progress_token());
-        let departure = Departure { intent, place, entry, started };
+        let departure = Departure { intent, place, entry, subject, started };
         let ticket = Arc::new(Ticket::new(&call, principal, token, departure));
         if let Some(session) = &session {
             session.remember(Arc::clone(&ticket));
@@ -245,15 +255,27 @@ impl Journey<'_> {
         match screened {
             Screened::Final { message, changed, completion, error_code } => {
                 let (message, rewritten) = self.intercept_result(message).await?;
-                Ok(Screened::Final {
-                    message,
-                    changed: changed || rewritten,
-                    completion,
-                    error_code,
-                })
+                let (message, unseen) = self.screen_unseen(message).await.inspect_err(|_| {
+                    self.conclude(End::without_answer(Completion::Refused));
+                })?;
+                let changed = changed || rewritten || unseen;
+                Ok(Screened::Final { message, changed, completion, error_code })
             }
-            other => Ok(other),
+            Screened::Pass { message, changed } => match self.screen_unseen(message).await {
+                Ok((message, unseen)) => Ok(Screened::Pass { message, changed: changed || unseen }),
+                // The call goes on without what may not be told meanwhile.
+                Err(_) => Ok(Screened::Drop("unseen")),
+            },
+            Screened::Drop(why) => Ok(Screened::Drop(why)),
         }
+    }
+
+    /// Takes out what must stay unseen, and notes how often it stood there.
+    async fn screen_unseen(&self, message: Checked) -> Result<(Checked, bool), Refusal> {
+        let screened = self.guard.screen_ticket(&self.ticket, &message).await;
+        let screened = screened.map_err(|refusal| refusal.with_entry(self.ticket.entry.clone()))?;
+        let changed = screened.is_some();
+        Ok((screened.unwrap_or(message), changed))
     }
 
     /// The operator's stages, in reverse. One that refuses takes the result away.

@@ -13,14 +13,17 @@ mod handles;
 pub mod interceptor;
 mod limits;
 mod line;
+mod mirrored;
 mod pass;
 mod pipeline;
 mod record;
 mod refusal;
 mod relay;
+mod reveal;
 mod screen;
 mod sessions;
 mod ticket;
+mod unseen;
 mod upstream;
 
 pub use answer::{Answer, AnswerBody, AnswerEvent, AnswerItem};
@@ -33,6 +36,7 @@ pub use line::Screened;
 pub use pass::{Passage, SessionPass};
 pub use pipeline::{Guard, GuardConfig, Rooms, UpstreamRules};
 pub use refusal::Refusal;
+pub use reveal::{RevealRequest, RevealRules, Revealed, place_of};
 pub use sessions::{SessionHold, SessionLimits};
 pub use upstream::{
     Incoming, IncomingBody, IncomingItem, Outgoing, Proofs, Upstream, UpstreamFailure,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use haechi_audit::{OpenIntent, Recorded};
 use haechi_core::json::{Checked, Text};
-use haechi_core::{Action, Completion, Conclusion, FindingCount, Principal, Resource};
+use haechi_core::{Action, Completion, Conclusion, FindingCount, Principal, Resource, Sid};
 use haechi_identity::Stopped;
 use haechi_policy::{Denial, DenialReason, Permitted, Question, RuleId};
 use tokio::sync::OwnedSemaphorePermit;
@@ -47,7 +47,7 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    const fn at(stage: &'static str, refusal: Refusal) -> Self {
+    pub(crate) const fn at(stage: &'static str, refusal: Refusal) -> Self {
         Self { refusal, stage, rules: Vec::new() }
     }
 }
@@ -63,6 +63,8 @@ pub(crate) struct Line<'g> {
     assertion: Option<String>,
     /// What must stay unseen and stood in it.
     pub(crate) findings: Vec<FindingCount>,
+    /// Whom its values are about, where the settings say how to tell.
+    pub(crate) subject: Option<Sid>,
     started: Instant,
 }
 
@@ -71,6 +73,7 @@ pub(crate) struct Line<'g> {
 pub(crate) struct Ready {
     pub(crate) call: GovernedCall,
     pub(crate) session: Option<Arc<Session>>,
+    pub(crate) subject: Option<Sid>,
     pub(crate) outgoing: Outgoing,
     pub(crate) proofs: Proofs,
     pub(crate) intent: OpenIntent,
@@ -101,8 +104,17 @@ impl<'g> Line<'g> {
         let session = session.transpose()?;
         let call = GovernedCall::read(call)?;
         let settled = guard.settled();
-        let (assertion, findings) = (None, Vec::new());
-        Ok(Self { guard, settled, principal, call, session, assertion, findings, started })
+        Ok(Self {
+            guard,
+            settled,
+            principal,
+            call,
+            session,
+            assertion: None,
+            findings: Vec::new(),
+            subject: None,
+            started,
+        })
     }
 
     async fn stages(&mut self) -> Result<(Permitted, Screened, OwnedSemaphorePermit), Stop> {
@@ -110,7 +122,9 @@ impl<'g> Line<'g> {
         self.own_handles()?;
         self.pace()?;
         self.intercept().await?;
+        self.restore().await?;
         let permitted = self.authorize()?;
+        let permitted = self.screen_arguments(permitted).await?;
         let screened = self.screen_call()?;
         self.before_execution(&permitted).await?;
         let place = self.enter()?;
@@ -202,7 +216,11 @@ impl<'g> Line<'g> {
         Ok(())
     }
 
-    fn authorize(&self) -> Result<Permitted, Stop> {
+    pub(crate) fn settled(&self) -> Arc<Settled> {
+        Arc::clone(&self.settled)
+    }
+
+    pub(crate) fn authorize(&self) -> Result<Permitted, Stop> {
         let (policy, resource) = (self.guard.policy(), self.call.resource());
         let action = self.call.action();
         let tool = self.guard.catalog().tool(&resource.upstream, &resource.name);
@@ -274,6 +292,7 @@ impl<'g> Line<'g> {
             place,
             call: self.call,
             session: self.session,
+            subject: self.subject,
             started: self.started,
             settled: self.settled,
         })

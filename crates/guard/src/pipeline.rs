@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use haechi_audit::AuditLog;
 use haechi_core::{
-    Action, Clock, Credentials, Entropy, Origin, Principal, Resource, Sealer, Sid, Timestamp,
-    UpstreamName,
+    Action, Clock, Credentials, Entropy, Origin, Principal, Protector, Resource, Sealer, Sid,
+    Timestamp, UpstreamName,
 };
 use haechi_identity::{Audience, AuthenticationError, Identity};
 use haechi_policy::{Foresight, Policy, Question};
+use haechi_privacy::Privacy;
 use tokio::sync::oneshot;
 
 use crate::breaker::{Breaker, BreakerRule};
@@ -19,6 +20,7 @@ use crate::caller::CallerMode;
 use crate::handles::{GivenFor, Handle, HandleKind, Handles};
 use crate::interceptor::Interceptor;
 use crate::limits::{Limits, Pace};
+use crate::reveal::RevealRules;
 use crate::sessions::{SessionLimits, Sessions};
 use crate::ticket::Ticket;
 use crate::{Answer, Call, Catalog, Refusal, Upstream};
@@ -32,6 +34,8 @@ pub struct Rooms {
     pub audit: AuditLog,
     /// Seals what entries say of persons.
     pub sealer: Arc<dyn Sealer>,
+    /// Opens what the vault protected.
+    pub protector: Arc<dyn Protector>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Makes names of sessions.
@@ -58,6 +62,10 @@ pub struct GuardConfig {
     pub sessions: SessionLimits,
     /// Stages of the operator's own, in their order, after the built-in second look.
     pub interceptors: Vec<Arc<dyn Interceptor>>,
+    /// What must stay unseen; nothing is looked at without.
+    pub privacy: Option<Arc<Privacy>>,
+    /// Who may see what tokens hold.
+    pub reveal: RevealRules,
 }
 
 /// The settings in force, swapped whole.
@@ -86,6 +94,14 @@ impl Settled {
 
     pub(crate) fn interceptors(&self) -> &[Arc<dyn Interceptor>] {
         &self.config.interceptors
+    }
+
+    pub(crate) fn privacy(&self) -> Option<&Privacy> {
+        self.config.privacy.as_deref()
+    }
+
+    pub(crate) const fn reveal(&self) -> &RevealRules {
+        &self.config.reveal
     }
 
     pub(crate) const fn sessions(&self) -> SessionLimits {

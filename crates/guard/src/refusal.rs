@@ -51,6 +51,15 @@ pub enum Refusal {
         /// The audit entry.
         entry: Option<String>,
     },
+    /// What must stay unseen stands in it, and the settings refuse that.
+    #[error("{}", personal(.found))]
+    Personal {
+        /// Which kinds stand where (`EMAIL_ADDRESS in /email`), never a value; empty when there are
+        /// more than can be looked at.
+        found: Vec<String>,
+        /// The audit entry.
+        entry: Option<String>,
+    },
     /// An administrator stopped this tool, person or upstream.
     #[error("an administrator has stopped this {what}")]
     Stopped {
@@ -104,6 +113,13 @@ fn denied(public_reason: Option<&str>) -> String {
     )
 }
 
+fn personal(found: &[String]) -> String {
+    if found.is_empty() {
+        return "there is too much in this to tell whether personal data may pass".to_owned();
+    }
+    format!("personal data is not let through here: {}", found.join(", "))
+}
+
 const fn upstream_sentence(failure: &UpstreamFailure) -> &'static str {
     match failure {
         UpstreamFailure::Unreachable { .. } => "the server behind this gateway cannot be reached",
@@ -129,6 +145,7 @@ impl Refusal {
             Self::Intercepted { .. } => 40_301,
             Self::ScopeMissing { .. } => 40_302,
             Self::Stopped { .. } => 40_303,
+            Self::Personal { .. } => 40_304,
             Self::TooMany { .. } => 42_900,
             Self::Upstream { failure: UpstreamFailure::TimedOut { .. }, .. } => 50_400,
             Self::Upstream { .. } => 50_200,
@@ -148,6 +165,7 @@ impl Refusal {
             Self::ScopeMissing { .. } => "scope-missing",
             Self::Denied { .. } => "denied",
             Self::Intercepted { .. } => "intercepted",
+            Self::Personal { .. } => "personal",
             Self::Stopped { .. } => "stopped",
             Self::TooMany { .. } => "too-many",
             Self::UnknownHandle(_) => "unknown-handle",
@@ -166,6 +184,7 @@ impl Refusal {
             | Self::ScopeMissing { entry, .. }
             | Self::Denied { entry, .. }
             | Self::Intercepted { entry, .. }
+            | Self::Personal { entry, .. }
             | Self::Stopped { entry, .. }
             | Self::TooMany { entry, .. }
             | Self::Upstream { entry, .. }
@@ -186,6 +205,7 @@ impl Refusal {
             | Self::ScopeMissing { entry, .. }
             | Self::Denied { entry, .. }
             | Self::Intercepted { entry, .. }
+            | Self::Personal { entry, .. }
             | Self::Stopped { entry, .. }
             | Self::TooMany { entry, .. }
             | Self::Upstream { entry, .. }

@@ -4,19 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use haechi_core::json::{Checked, Text};
+use haechi_core::json::{Checked, Limits, Text};
 use haechi_core::rpc::{Envelope, method};
-use haechi_core::{Era, OpeningKind, Principal};
+use haechi_core::{Completion, Era, OpeningKind, Principal, UpstreamName};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::pass::{Kind, Passing};
 use crate::screen::Screened;
 use crate::sessions::Session;
-use crate::ticket::End;
+use crate::ticket::{End, Ticket};
+use crate::unseen::Onlooker;
 use crate::{
     Answer, AnswerBody, AnswerEvent, AnswerItem, Guard, Incoming, IncomingBody, IncomingItem,
-    Passage, Refusal, Upstream, UpstreamFailure,
+    Outgoing, Passage, Refusal, Upstream, UpstreamFailure,
 };
 
 /// Events that wait for a slow caller on a session's stream.
@@ -43,6 +44,7 @@ impl Guard {
         let Passing { pass, session, kind, outgoing } = let_out.inspect_err(|refusal| {
             self.count_refusal(&origin, refusal.word());
         })?;
+        let outgoing = self.screen_outgoing(principal, upstream.name(), outgoing).await?;
         let era = outgoing.era;
         let asked = Asked { id: outgoing.id.clone(), method: Arc::clone(&outgoing.method) };
         if kind == Kind::Opening {
@@ -74,6 +76,27 @@ impl Guard {
         let incoming = in_time(upstream.open_stream(outgoing, &pass), upstream).await?;
         let asked = Asked { id: None, method: "".into() };
         self.bring_back(incoming, session, asked, upstream)
+    }
+
+    /// What a client tells or answers goes out without what must stay unseen.
+    async fn screen_outgoing(
+        &self,
+        principal: &Principal,
+        upstream: &UpstreamName,
+        mut outgoing: Outgoing,
+    ) -> Result<Outgoing, Refusal> {
+        let settled = self.settled();
+        if settled.privacy().is_none() || outgoing.body.is_empty() {
+            return Ok(outgoing);
+        }
+        let malformed = |_| Refusal::Malformed("the message is not strict JSON");
+        let message = Checked::new(outgoing.body.clone(), &Limits::WIRE).map_err(malformed)?;
+        let tool = if outgoing.method.is_empty() { "answer" } else { &*outgoing.method };
+        let onlooker = Onlooker { principal, upstream, tool, subject: None };
+        if let Some(screened) = self.screen_relayed(&settled, onlooker, &message).await? {
+            outgoing.body = screened.bytes().clone();
+        }
+        Ok(outgoing)
     }
 
     fn bring_back(
@@ -176,8 +199,8 @@ impl Stream {
                 item = items.next() => item,
             };
             let Some(Ok(item)) = item else { break };
-            let Some((event, ends)) = self.screen(item) else { continue };
-            if sender.send(AnswerItem::Event(event)).await.is_err() || ends {
+            let Some((event, ends)) = self.screen(item).await else { continue };
+            if sender.send(event).await.is_err() || ends {
                 break;
             }
         }
@@ -188,35 +211,78 @@ impl Stream {
     }
 
     /// What of `item` may go to the caller, and whether it ends the stream.
-    fn screen(&self, item: IncomingItem) -> Option<(AnswerEvent, bool)> {
+    async fn screen(&self, item: IncomingItem) -> Option<(AnswerItem, bool)> {
         let IncomingItem { event_id, message, original } = item;
         let Some(message) = message else {
-            return Some((AnswerEvent { event_id, message: None, original }, false));
+            let event = AnswerEvent { event_id, message: None, original };
+            return Some((AnswerItem::Event(event), false));
         };
         if self.asked.id.is_some() && self.asked.is_answered_by(&message) {
             self.asked.learn(&message, self.session.as_deref());
-            return Some((AnswerEvent { event_id, message: Some(message), original }, true));
+            let event = AnswerEvent { event_id, message: Some(message), original };
+            return Some((AnswerItem::Event(event), true));
         }
         let Some(session) = &self.session else {
             self.guard.drop_message(self.upstream.name(), "no-session");
             return None;
         };
-        let (message, changed) = match self.guard.screen_stream_message(session, &message) {
-            (Screened::Drop(why), _) => {
+        let (screened, ticket) = self.guard.screen_stream_message(session, &message);
+        let (message, changed, ends) = match screened {
+            Screened::Drop(why) => {
                 self.guard.drop_message(self.upstream.name(), why);
                 return None;
             }
-            (Screened::Pass { message, changed }, _) => (message, changed),
-            (Screened::Final { message, changed, completion, error_code }, ticket) => {
-                if let Some(ticket) = ticket {
-                    ticket.count(&message);
-                    let end = End { completion, error_code, result: Some(&message) };
-                    ticket.conclude(end, &*self.guard.rooms().sealer);
-                }
-                (message, changed)
+            Screened::Pass { message, changed } => (message, changed, None),
+            Screened::Final { message, changed, completion, error_code } => {
+                (message, changed, Some((completion, error_code)))
             }
         };
+        let unseen = match self.screen_unseen(session, ticket.as_deref(), &message).await {
+            Ok(unseen) => unseen,
+            Err(refusal) => {
+                return self.take_away(ticket.as_deref().filter(|_| ends.is_some()), refusal);
+            }
+        };
+        let changed = changed || unseen.is_some();
+        let message = unseen.unwrap_or(message);
+        if let (Some(ticket), Some((completion, error_code))) = (ticket, ends) {
+            ticket.count(&message);
+            let end = End { completion, error_code, result: Some(&message) };
+            ticket.conclude(end, &*self.guard.rooms().sealer);
+        }
         let original = original.filter(|_| !changed);
-        Some((AnswerEvent { event_id, message: Some(message), original }, false))
+        let event = AnswerEvent { event_id, message: Some(message), original };
+        Some((AnswerItem::Event(event), false))
+    }
+
+    async fn screen_unseen(
+        &self,
+        session: &Session,
+        ticket: Option<&Ticket>,
+        message: &Checked,
+    ) -> Result<Option<Checked>, Refusal> {
+        if let Some(ticket) = ticket {
+            return self.guard.screen_ticket(ticket, message).await;
+        }
+        let onlooker = Onlooker {
+            principal: &session.principal,
+            upstream: self.upstream.name(),
+            tool: "stream",
+            subject: None,
+        };
+        let settled = self.guard.settled();
+        let unseen = self.guard.screen_unseen(&settled, onlooker, None, message).await;
+        unseen.map(|unseen| unseen.message)
+    }
+
+    /// An answer that may not be seen becomes a refusal; anything else is dropped.
+    fn take_away(&self, answered: Option<&Ticket>, refusal: Refusal) -> Option<(AnswerItem, bool)> {
+        let Some(ticket) = answered else {
+            self.guard.drop_message(self.upstream.name(), "unseen");
+            return None;
+        };
+        ticket.conclude(End::without_answer(Completion::Refused), &*self.guard.rooms().sealer);
+        let refusal = refusal.with_entry(ticket.entry.clone());
+        Some((AnswerItem::Refused { id: ticket.id.clone(), refusal }, false))
     }
 }

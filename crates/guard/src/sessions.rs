@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use haechi_core::rpc::RequestId;
-use haechi_core::{Clock, Entropy, Means, Principal, Sid, Timestamp, UpstreamName};
+use haechi_core::{Clock, Entropy, Principal, Sid, Timestamp, UpstreamName};
 
 use crate::Refusal;
 use crate::bounded::Bounded;
@@ -41,9 +41,8 @@ type Calls = Option<Box<Bounded<RequestId, Arc<Ticket>>>>;
 /// One session.
 #[derive(Debug)]
 pub(crate) struct Session {
-    pub(crate) owner: Sid,
-    /// By what means the owner had proved itself.
-    pub(crate) means: Means,
+    /// Who opened it, as proved then.
+    pub(crate) principal: Principal,
     pub(crate) upstream: UpstreamName,
     version: OnceLock<Arc<str>>,
     used_at: AtomicU64,
@@ -55,8 +54,7 @@ pub(crate) struct Session {
 impl Session {
     fn new(owner: &Principal, upstream: UpstreamName, now: Timestamp) -> Self {
         Self {
-            owner: owner.sid.clone(),
-            means: owner.means,
+            principal: owner.clone(),
             upstream,
             version: OnceLock::new(),
             used_at: AtomicU64::new(now.as_millis()),
@@ -199,7 +197,7 @@ impl Sessions {
     ) -> Result<Arc<Session>, Refusal> {
         let found = self.table().sessions.get(name).cloned();
         let session = found
-            .filter(|session| session.owner == *owner && session.upstream == *upstream)
+            .filter(|session| session.principal.sid == *owner && session.upstream == *upstream)
             .ok_or(Refusal::UnknownHandle("session"))?;
         session.touch(now);
         Ok(session)
@@ -209,10 +207,10 @@ impl Sessions {
     pub(crate) fn close(&self, name: &str) -> Option<Arc<Session>> {
         let mut table = self.table();
         let session = table.sessions.remove(name)?;
-        if let Some(count) = table.per_person.get_mut(&session.owner) {
+        if let Some(count) = table.per_person.get_mut(&session.principal.sid) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                table.per_person.remove(&session.owner);
+                table.per_person.remove(&session.principal.sid);
             }
         }
         Some(session)

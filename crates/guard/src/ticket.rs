@@ -8,8 +8,12 @@ use std::time::Instant;
 use haechi_audit::OpenIntent;
 use haechi_core::json::Checked;
 use haechi_core::rpc::RequestId;
-use haechi_core::{Action, Completion, Conclusion, Era, FindingCount, Principal, Resource, Sealer};
+use haechi_core::{
+    Action, Completion, Conclusion, Era, FindingCount, Principal, Resource, Sealer, Sid,
+};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
+
+use crate::unseen::{self, Onlooker};
 
 /// Findings that an outcome holds at most.
 const MAX_FINDINGS: usize = 64;
@@ -25,6 +29,8 @@ pub(crate) struct Ticket {
     pub(crate) era: Era,
     pub(crate) progress_token: Option<RequestId>,
     pub(crate) entry: String,
+    /// Whom the call's values are about.
+    pub(crate) subject: Option<Sid>,
     /// Raised when the caller cancels by `notifications/cancelled`.
     pub(crate) cancelled: Notify,
     started: Instant,
@@ -40,6 +46,7 @@ pub(crate) struct Departure {
     pub(crate) intent: OpenIntent,
     pub(crate) place: OwnedSemaphorePermit,
     pub(crate) entry: String,
+    pub(crate) subject: Option<Sid>,
     pub(crate) started: Instant,
 }
 
@@ -59,6 +66,7 @@ impl Ticket {
             era: call.era(),
             progress_token,
             entry: departure.entry,
+            subject: departure.subject,
             cancelled: Notify::new(),
             started: departure.started,
             bytes: AtomicU64::new(0),
@@ -72,6 +80,16 @@ impl Ticket {
     pub(crate) fn count(&self, message: &Checked) {
         self.bytes.fetch_add(u64::try_from(message.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.messages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Who sees what comes back.
+    pub(crate) fn onlooker(&self) -> Onlooker<'_> {
+        Onlooker {
+            principal: &self.principal,
+            upstream: &self.resource.upstream,
+            tool: unseen::tool_of(&self.method, &self.resource.name, self.action),
+            subject: self.subject.as_ref(),
+        }
     }
 
     /// Notes what must stay unseen and stood in what came back.

@@ -15,7 +15,7 @@ pub use detect::{Detector, DetectorConfig, LeafFinding, PatternFile, Target};
 pub use finding::{Evidence, Finding, RuleName, code_points};
 pub use obligation::{
     Action, ActionError, Direction, Generalization, ObligationRule, Obligations, OpenRule, SPARED,
-    Scene, Whose,
+    Scene, SubjectRule, SubjectSource, Whose,
 };
 pub use privacy::{
     Limit, MAX_BYTES, MAX_FINDINGS, MAX_TOKENS, Privacy, PrivacyError, Restored, Screening,

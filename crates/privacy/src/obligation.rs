@@ -2,6 +2,7 @@
 
 mod action;
 mod glob;
+mod subject;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use std::collections::BTreeSet;
 use haechi_core::Sid;
 
 pub use action::{Action, ActionError, Generalization};
+pub use subject::{SubjectRule, SubjectSource};
 
 use glob::{field_matches, name_matches};
 
@@ -39,6 +41,16 @@ pub struct Scene<'a> {
     pub receiver: &'a Sid,
     /// The person that the values are about, where that is known.
     pub subject: Option<&'a Sid>,
+    /// Members of the screened object that are the protocol's own: nothing is looked for in them.
+    pub skip: &'a [&'a str],
+}
+
+impl Scene<'_> {
+    /// Whether the leaf at `pointer` is the protocol's own.
+    pub(crate) fn skips(&self, pointer: &str) -> bool {
+        let first = pointer.get(1..).and_then(|rest| rest.split('/').next());
+        first.is_some_and(|name| self.skip.contains(&name))
+    }
 }
 
 /// One rule: for which findings, and what is done with them. An empty list is no limit.
@@ -171,9 +183,17 @@ pub struct Obligations {
     pub results: Option<Action>,
     /// Who may have tokens opened; one that fits is enough.
     pub open: Vec<OpenRule>,
+    /// Whom values are about; the first that fits tells.
+    pub subjects: Vec<SubjectRule>,
 }
 
 impl Obligations {
+    /// The rule that tells whom the values of a call of `tool` are about.
+    #[must_use]
+    pub fn subject_rule(&self, upstream: &str, tool: &str) -> Option<&SubjectRule> {
+        self.subjects.iter().find(|rule| rule.concerns(upstream, tool))
+    }
+
     /// Whether what was protected by [`Action::Format`] may come back.
     pub(crate) fn formats(&self) -> bool {
         let defaults = [self.arguments, self.results].into_iter().flatten();

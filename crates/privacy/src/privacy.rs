@@ -226,7 +226,8 @@ impl Privacy {
         schema: Option<&serde_json::Value>,
     ) -> Result<Screening, PrivacyError> {
         limit_bytes(json.raw())?;
-        let found = self.detector.scan_json(json);
+        let mut found = self.detector.scan_json(json);
+        found.retain(|leaf| !scene.skips(&leaf.pointer));
         if found.is_empty() {
             return Ok(Screening::default());
         }

@@ -2,6 +2,7 @@
 //! it, and learns who calls from a signed assertion as any server could.
 
 mod assertion;
+mod customers;
 mod documents;
 mod records;
 mod server;

@@ -1,4 +1,4 @@
-//! The MCP server: the lesson in four tools, one prompt and one resource.
+//! The MCP server: the lesson in five tools, one prompt and one resource.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::assertion::{AssertionError, Caller, Expected, KeySet, KeySetError};
+use crate::customers::{Customer, CustomerArguments, Customers};
 use crate::documents::{self, Document};
 use crate::records::{Deleted, Records};
 use crate::status::{self, SystemStatus};
@@ -72,6 +73,7 @@ pub async fn serve_stdio(caller: CallerKeys) -> Result<(), SampleError> {
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     records: Arc<Records>,
+    customers: Arc<Customers>,
     keys: Option<Arc<KeySet>>,
     audience: Arc<str>,
 }
@@ -81,6 +83,7 @@ impl Sample {
         let keys = caller.jwks.as_deref().map(KeySet::parse).transpose()?;
         Ok(Self {
             records: Arc::new(Records::seeded()),
+            customers: Arc::new(Customers::seeded()),
             keys: keys.map(Arc::new),
             audience: caller.audience.into(),
         })
@@ -162,6 +165,20 @@ impl Sample {
     ) -> Result<Json<Deleted>, String> {
         let deleted = self.records.delete(&user_id).map(Json);
         deleted.ok_or_else(|| "nothing is kept of this user".to_owned())
+    }
+
+    /// Everything that is kept of one customer. New values are kept before it answers; what they
+    /// look like is up to whoever guards this server.
+    #[tool(
+        name = "customerData",
+        annotations(title = "Customer data", read_only_hint = false, open_world_hint = false)
+    )]
+    async fn customer_data(
+        &self,
+        Parameters(arguments): Parameters<CustomerArguments>,
+    ) -> Result<Json<Customer>, String> {
+        let kept = self.customers.keep(arguments).map(Json);
+        kept.ok_or_else(|| "there is no such customer; try C-1001 or C-1002".to_owned())
     }
 
     /// Searches the internal documents, and says in whose name it did.

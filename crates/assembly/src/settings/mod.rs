@@ -7,11 +7,13 @@ mod listen;
 mod made;
 mod observability;
 mod policy;
+mod privacy;
 mod problem;
 mod roles;
 mod token;
 mod upstream;
 mod value;
+mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -28,10 +30,12 @@ pub use listen::{Listen, ListenLimits, TlsFiles};
 pub use made::{DemoSettings, INITIAL};
 pub use observability::{LogSettings, MetricsSettings, OutboundSettings};
 pub use policy::PolicySettings;
+pub use privacy::PrivacySettings;
 pub use problem::{Problem, Problems};
 pub use token::{ApiKeySettings, TokenSettings};
 pub use upstream::{Carrier, HttpCarrier, ProgramCarrier, Rlimits, UpstreamSettings};
 pub use value::{read as read_duration, show as show_duration};
+pub use vault::{RootSettings, VaultSettings};
 
 pub(crate) use audit::is_node;
 
@@ -42,7 +46,7 @@ const MAX_BYTES: u64 = 4 << 20;
 pub const ANONYMOUS_ROLE: &str = "anonymous";
 
 /// Sections that are read once, at the start.
-const READ_ONCE: [&str; 13] = [
+const READ_ONCE: [&str; 14] = [
     "data",
     "listen",
     "token",
@@ -52,6 +56,7 @@ const READ_ONCE: [&str; 13] = [
     "api_key",
     "audit",
     "storage",
+    "vault",
     "log",
     "telemetry",
     "metrics",
@@ -77,6 +82,10 @@ pub struct Settings {
     pub owner: bool,
     /// Cedar files, and how much a refusal tells.
     pub policy: PolicySettings,
+    /// What must stay unseen; nothing is looked at without.
+    pub privacy: Option<PrivacySettings>,
+    /// Where the root key comes from, and how long what is sealed is kept.
+    pub vault: VaultSettings,
     /// Tokens this gateway issues.
     pub token: TokenSettings,
     /// Authorization servers of somebody else.
@@ -127,6 +136,8 @@ struct RawSettings {
     /// Who may do what. The role `*` is held by every caller who proved an identity.
     roles: BTreeMap<String, roles::RawRole>,
     policy: policy::RawPolicy,
+    privacy: Option<privacy::RawPrivacy>,
+    vault: vault::RawVault,
     token: token::RawToken,
     /// Authorization servers of somebody else, whose tokens are accepted.
     issuer: Vec<issuer::RawIssuer>,
@@ -225,7 +236,7 @@ impl Settings {
         sections
     }
 
-    /// What the guard is told.
+    /// What the guard is told, without what must be made first: its privacy.
     #[must_use]
     pub fn guard(&self) -> GuardConfig {
         let rules = |upstream: &UpstreamSettings| (upstream.name.clone(), upstream.rules.clone());
@@ -233,6 +244,8 @@ impl Settings {
             upstreams: self.upstreams.iter().map(rules).collect(),
             sessions: self.limits.sessions,
             interceptors: Vec::new(),
+            privacy: None,
+            reveal: self.privacy.as_ref().map(|it| it.reveal.clone()).unwrap_or_default(),
         }
     }
 
@@ -262,7 +275,8 @@ impl Settings {
     pub fn files(&self) -> Vec<PathBuf> {
         let folders = self.policy.patterns.iter().filter_map(|pattern| pattern.parent());
         let named = self.file.iter().chain(&self.policy.files).cloned();
-        named.chain(folders.map(Path::to_owned)).collect()
+        let patterns = self.privacy.iter().flat_map(|privacy| privacy.patterns.iter().cloned());
+        named.chain(patterns).chain(folders.map(Path::to_owned)).collect()
     }
 }
 
@@ -282,6 +296,8 @@ impl RawSettings {
             roles: roles.map(|(name, raw)| raw.check(name, problems)).collect(),
             owner: false,
             policy: self.policy.check(base, problems),
+            privacy: self.privacy.and_then(|raw| raw.check(base, problems)),
+            vault: self.vault.check(base, problems),
             token: self.token.check(listen.public_url.as_deref(), problems),
             issuers: issuers(self.issuer, base, problems),
             password: self.password.check(problems),

@@ -30,6 +30,7 @@ pub(crate) fn refusal(refusal: &Refusal, language: Language) -> String {
             format!("refused by `{stage}`: {reason}"),
             format!("`{stage}` 단계에서 거부되었습니다: {reason}"),
         ),
+        Refusal::Personal { found, .. } => personal(found, language),
         Refusal::Stopped { what, .. } => stopped(what, language),
         Refusal::TooMany { retry_after, .. } => {
             let wait = retry_after.as_secs().max(1);
@@ -61,6 +62,20 @@ pub(crate) fn refusal(refusal: &Refusal, language: Language) -> String {
 /// What a server says of a tool it does not have.
 pub(crate) fn missing_tool(tool: &str, language: Language) -> String {
     language.choose(format!("Unknown tool: {tool}"), format!("알 수 없는 도구: {tool}"))
+}
+
+fn personal(found: &[String], language: Language) -> String {
+    if found.is_empty() {
+        return language.choose(
+            "there is too much in this to tell whether personal data may pass",
+            "내용이 너무 많아 개인정보가 통과해도 되는지 판단할 수 없습니다",
+        );
+    }
+    let found = found.join(", ");
+    language.choose(
+        format!("personal data is not let through here: {found}"),
+        format!("개인정보는 이곳을 통과할 수 없습니다: {found}"),
+    )
 }
 
 fn denied(public_reason: Option<&str>, language: Language) -> String {

@@ -107,6 +107,8 @@ pub(crate) fn refusals() -> Vec<Refusal> {
         Refusal::Denied { public_reason: None, entry: entry.clone() },
         Refusal::Denied { public_reason: Some("why".to_owned()), entry: entry.clone() },
         Refusal::Intercepted { stage: "stage", reason: "reason", entry: entry.clone() },
+        Refusal::Personal { found: vec!["EMAIL_ADDRESS in /to".to_owned()], entry: entry.clone() },
+        Refusal::Personal { found: Vec::new(), entry: entry.clone() },
         Refusal::Stopped { what: "tool", entry: entry.clone() },
         Refusal::Stopped { what: "person", entry: None },
         Refusal::Stopped { what: "upstream", entry: None },

@@ -72,14 +72,37 @@ async fn both_eras_see_the_same_tools_with_their_hints_and_schemas() {
         let names: Vec<_> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
         assert_eq!(
             names,
-            ["admin_system_status", "delete_user_data", "get_weather", "secure_data_access"]
+            [
+                "admin_system_status",
+                "customerData",
+                "delete_user_data",
+                "get_weather",
+                "secure_data_access"
+            ]
         );
         for tool in tools {
             assert!(tool["outputSchema"]["properties"].is_object(), "{tool}");
             let destructive = tool["annotations"]["destructiveHint"] == true;
             assert_eq!(destructive, tool["name"] == "delete_user_data");
-            assert_eq!(tool["annotations"]["readOnlyHint"] == true, !destructive);
+            let writes = destructive || tool["name"] == "customerData";
+            assert_eq!(tool["annotations"]["readOnlyHint"] == true, !writes);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_customer_is_told_whole_and_keeps_what_is_new() {
+    for modern in [false, true] {
+        let mut client = Client::open(stranger(), modern).await;
+        let ask = json!({ "customer_id": "C-1001", "note": "called back" });
+        let kept = client.call("customerData", ask, json!({})).await;
+        assert_eq!(kept["structuredContent"]["note"], "called back");
+        assert_eq!(kept["structuredContent"]["email"], "minseo.kim@example.com");
+        let again =
+            client.call("customerData", json!({ "customer_id": "C-1001" }), json!({})).await;
+        assert_eq!(again["structuredContent"], kept["structuredContent"]);
+        let unknown = client.call("customerData", json!({ "customer_id": "C-9" }), json!({})).await;
+        assert_eq!(unknown["isError"], true);
     }
 }
 
