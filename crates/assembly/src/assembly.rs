@@ -10,7 +10,7 @@ use haechi_core::{Clock, Entropy, RevocationStore, SealError, Sealer, StoreError
 use haechi_guard::{Guard, GuardConfig};
 use haechi_identity::{Identity, IdentityError, Stores, Surroundings};
 use haechi_outbound::{FetchLimits, Outbound, OutboundConfig, TlsSetupError};
-use haechi_policy::PolicyWarning;
+use haechi_policy::{Policy, PolicyWarning};
 use haechi_privacy::Privacy;
 use haechi_storage::Sqlite;
 use haechi_vault::VaultOpenError;
@@ -301,18 +301,35 @@ impl Assembly {
         Ok(Self { rooms, audit, guard, log, recovery, warnings })
     }
 
+    /// Compiles the policy of `settings` again, which are in force already, with the tools that are
+    /// known now.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyTrouble`]; then what was in force stays.
+    pub fn recompile(&self, settings: &Settings) -> Result<Vec<PolicyWarning>, PolicyTrouble> {
+        let (policy, warnings) = self.compile(settings)?;
+        let privacy = self.rooms.unseen.load_full();
+        self.guard.reload(Arc::new(policy), GuardConfig { privacy, ..settings.guard() });
+        Ok(warnings)
+    }
+
     /// Puts `settings` in force for the calls from now on.
     ///
     /// # Errors
     ///
     /// [`AssemblyError::Policy`] and [`AssemblyError::Patterns`]; then what was in force stays.
     pub fn reload(&self, settings: &Settings) -> Result<Vec<PolicyWarning>, AssemblyError> {
+        let (policy, warnings) = self.compile(settings)?;
+        self.guard.reload(Arc::new(policy), self.rooms.guard(settings)?);
+        Ok(warnings)
+    }
+
+    fn compile(&self, settings: &Settings) -> Result<(Policy, Vec<PolicyWarning>), PolicyTrouble> {
         let epoch = self.rooms.clock.now().as_millis();
         let catalog = self.guard.catalog().all();
         let known = |upstream: &str| settings.upstream(upstream).is_some();
         let catalog = catalog.into_iter().filter(|tool| known(&tool.upstream)).collect();
-        let (policy, warnings) = compile_policy(settings, catalog, epoch)?;
-        self.guard.reload(Arc::new(policy), self.rooms.guard(settings)?);
-        Ok(warnings)
+        compile_policy(settings, catalog, epoch)
     }
 }

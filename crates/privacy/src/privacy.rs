@@ -1,17 +1,17 @@
 //! The room's one struct: finds what must stay unseen, and does with it what the settings say.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use haechi_core::json::{EditError, Text};
-use haechi_core::{FindingCount, ProtectError, Protector};
+use haechi_core::{FindingCount, ProtectError, Protector, Sid};
 
 use crate::detect::{Detector, LeafFinding, Target};
 use crate::finding::Finding;
-use crate::obligation::{Obligations, Scene};
+use crate::obligation::{Action, Direction, Obligations, Scene};
 use crate::schema::{Held, Schemas, wants_number};
 use crate::transform::{Leaf, Restoring, Sheet, Site, Wanted, is_copy, is_structured, leaves};
 
@@ -280,6 +280,37 @@ impl Privacy {
         let mut sheet = self.sheet(scene, vec![(leaf, findings)])?;
         self.complete(&mut sheet, text, scene).await?;
         Ok(Screening { text: sheet.plain(), counts: sheet.counts() })
+    }
+
+    /// `text` with what is not allowed to pass written `[KIND]`: for what a child of `upstream` writes
+    /// beside the protocol, which operators read and nobody hands back.
+    #[must_use]
+    pub fn blot(&self, upstream: &str, text: &str) -> String {
+        let (nobody, roles) = (Sid("".into()), BTreeSet::new());
+        let scene = Scene {
+            direction: Direction::Results,
+            tenant: "",
+            upstream,
+            tool: "stderr",
+            roles: &roles,
+            receiver: &nobody,
+            subject: None,
+            skip: &[],
+        };
+        let duties = self.obligations.within(&scene);
+        let (mut blotted, mut end) = (String::with_capacity(text.len()), 0);
+        for finding in self.detector.scan(text) {
+            let before = text.get(end..finding.range.start);
+            let Some(before) = before else { continue };
+            if duties.action(&finding.kind, finding.score, "") == Action::Allow {
+                continue;
+            }
+            blotted.push_str(before);
+            blotted.extend(["[", &*finding.kind, "]"]);
+            end = finding.range.end;
+        }
+        blotted.push_str(text.get(end..).unwrap_or_default());
+        blotted
     }
 
     fn sheet<'a>(

@@ -7,7 +7,7 @@ use std::path::Path;
 use haechi_core::UpstreamName;
 use haechi_guard::UpstreamRules;
 
-use super::{Carrier, ProgramCarrier, Settings, UpstreamSettings};
+use super::{Carrier, PrivacySettings, ProgramCarrier, Settings, UpstreamSettings};
 
 /// What `haechi init` writes.
 pub const INITIAL: &str = include_str!("initial.toml");
@@ -42,6 +42,7 @@ impl Settings {
     pub fn owned(name: UpstreamName, command: Vec<String>) -> Self {
         let mut settings = Self::standard();
         settings.owner = true;
+        settings.privacy = Some(PrivacySettings::owned());
         settings.upstreams = vec![program(name, command)];
         settings
     }

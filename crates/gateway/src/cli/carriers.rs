@@ -162,6 +162,7 @@ pub(super) fn program(
             processes: carrier.rlimits.processes,
             memory_bytes: carrier.rlimits.memory_bytes,
         },
+        unseen: Arc::clone(&rooms.unseen),
         ..StdioUpstreamConfig::default()
     };
     Ok(StdioUpstream::new(settings.name.clone(), config))

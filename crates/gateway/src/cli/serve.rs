@@ -297,7 +297,7 @@ impl Keeper {
         if std::mem::replace(learned, version) == version {
             return;
         }
-        match self.assembly.reload(&self.settings) {
+        match self.assembly.recompile(&self.settings) {
             Ok(warnings) => self.warned.warn_of(&warnings),
             Err(error) => {
                 tracing::error!(error = chain(&error), "the policy was not compiled again");

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::stderr::Unseen;
+
 /// Who shares a child. It concerns the modern era; a legacy session always has a child of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Share {
@@ -57,6 +59,8 @@ pub(crate) struct StdioUpstreamConfig {
     pub(crate) probe_timeout: Duration,
     /// Bytes of messages that are kept for the resumption of one session's streams.
     pub(crate) replay_bytes: usize,
+    /// What must not be seen in what a child writes to its standard error.
+    pub(crate) unseen: Unseen,
 }
 
 impl Default for StdioUpstreamConfig {
@@ -75,6 +79,7 @@ impl Default for StdioUpstreamConfig {
             write_timeout: Duration::from_secs(10),
             probe_timeout: Duration::from_secs(10),
             replay_bytes: 256 << 10,
+            unseen: Unseen::default(),
         }
     }
 }

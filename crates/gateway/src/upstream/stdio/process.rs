@@ -88,7 +88,7 @@ impl Process {
         let (has_ended, ended) = watch::channel(false);
         let (lines, messages) = mpsc::channel(READ_AHEAD);
         let (stdin, queue) = mpsc::channel(QUEUED_LINES);
-        let tail = Tail::default();
+        let tail = Tail::new(Arc::clone(&config.unseen));
         if let Some(pipe) = child.stdin.take() {
             tokio::spawn(write(pipe, queue, orders.clone()));
         }
@@ -153,8 +153,8 @@ impl Process {
     }
 
     /// Its last words on standard error, for the operator's log.
-    pub(super) fn last_words(&self) -> Option<String> {
-        self.tail.last_line()
+    pub(super) fn last_words(&self, upstream: &UpstreamName) -> Option<String> {
+        self.tail.last_line(upstream)
     }
 
     /// Its process id.

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwapOption;
 use haechi_core::UpstreamName;
+use haechi_privacy::Privacy;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// Bytes that are kept: the newest.
@@ -13,9 +15,20 @@ const LOGGED_BYTES: usize = 1024;
 
 /// The newest bytes of a standard error.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tail(Arc<Mutex<VecDeque<u8>>>);
+pub(super) struct Tail {
+    kept: Arc<Mutex<VecDeque<u8>>>,
+    unseen: Unseen,
+}
+
+/// What must stay unseen, as it is in force now.
+pub(crate) type Unseen = Arc<ArcSwapOption<Privacy>>;
 
 impl Tail {
+    /// Nothing yet; lines will be shown without what `unseen` finds.
+    pub(super) fn new(unseen: Unseen) -> Self {
+        Self { kept: Arc::default(), unseen }
+    }
+
     /// Reads `from` to its end, so that the child never waits for it.
     pub(super) async fn follow(self, upstream: UpstreamName, mut from: impl AsyncRead + Unpin) {
         let mut chunk = vec![0; 8 << 10];
@@ -25,36 +38,45 @@ impl Tail {
             self.keep(read);
             for byte in read {
                 if *byte == b'\n' {
-                    log(&upstream, &line);
+                    self.log(&upstream, &line);
                     line.clear();
                 } else if line.len() < LOGGED_BYTES {
                     line.push(*byte);
                 }
             }
         }
-        log(&upstream, &line);
+        self.log(&upstream, &line);
     }
 
     fn keep(&self, read: &[u8]) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.extend(read);
         let excess = kept.len().saturating_sub(KEPT_BYTES);
         kept.drain(..excess);
     }
 
     /// The last line that says anything, for the operator: printable characters only.
-    pub(super) fn last_line(&self) -> Option<String> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn last_line(&self, upstream: &UpstreamName) -> Option<String> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let (front, back) = kept.as_slices();
         let text = [front, back].concat();
         let lines = text.split(|byte| *byte == b'\n').rev();
-        lines.map(printable).find(|line| !line.trim().is_empty())
+        let line = lines.map(printable).find(|line| !line.trim().is_empty());
+        line.map(|line| self.blot(upstream, line))
     }
-}
 
-fn log(upstream: &UpstreamName, line: &[u8]) {
-    if !line.is_empty() {
-        tracing::debug!(%upstream, line = printable(line), "standard error");
+    fn log(&self, upstream: &UpstreamName, line: &[u8]) {
+        if !line.is_empty() && tracing::enabled!(tracing::Level::DEBUG) {
+            let line = self.blot(upstream, printable(line));
+            tracing::debug!(%upstream, line, "standard error");
+        }
+    }
+
+    fn blot(&self, upstream: &UpstreamName, line: String) -> String {
+        match &*self.unseen.load() {
+            Some(privacy) => privacy.blot(upstream.as_str(), &line),
+            None => line,
+        }
     }
 }
 
@@ -73,8 +95,8 @@ mod tests {
         let upstream = UpstreamName("files".into());
         let flood = [vec![b'x'; 200_000], b"\n\x1b[31mred\x07 alert\n\n".to_vec()].concat();
         let tail = Tail::default();
-        tail.clone().follow(upstream, &flood[..]).await;
-        assert_eq!(tail.0.lock().unwrap().len(), KEPT_BYTES);
-        assert_eq!(tail.last_line().unwrap(), "[31mred alert");
+        tail.clone().follow(upstream.clone(), &flood[..]).await;
+        assert_eq!(tail.kept.lock().unwrap().len(), KEPT_BYTES);
+        assert_eq!(tail.last_line(&upstream).unwrap(), "[31mred alert");
     }
 }
