@@ -111,6 +111,10 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let context = Context::new(cli.common);
+    // Keys are in this process: nothing of it may end in a core dump.
+    if let Err(error) = haechi_vault::harden_process() {
+        return Failure::of(&error).report(&context);
+    }
     // Never locked for long: `run` and `sample-server` write to it from other threads.
     let mut out = std::io::BufWriter::new(std::io::stdout());
     let done = cli.command.run(&context, &mut out);

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use haechi_audit::{AuditConfig, AuditLog, Durability, SubjectSealer};
+use haechi_audit::{AuditConfig, AuditLog, Durability};
 use haechi_core::{
     Entropy, Fetch, FetchError, Fetched, ManualClock, Secret, SeededEntropy, Timestamp,
 };
 use haechi_guard::Rooms;
 use haechi_identity::{Identity, IdentityConfig, Stores, Surroundings};
-use haechi_storage::Memory;
+use haechi_storage::{Memory, MemorySubjectKeys};
+use haechi_vault::{SubjectSealer, Vault, VaultConfig, VaultStores};
 
 /// Nothing is fetched in tests.
 #[derive(Debug)]
@@ -36,8 +37,20 @@ impl TestRooms {
         let clock = Arc::new(ManualClock::at(Timestamp(1_800_000_000_000)));
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
         let (store, file_key) = (Arc::new(Memory::new()), Secret::new(vec![7; 32]));
-        let sealer =
-            Arc::new(SubjectSealer::new(store.clone(), &file_key, Arc::clone(&entropy)).unwrap());
+        let keys = Arc::new(MemorySubjectKeys::default());
+        let opened = SubjectSealer::open(
+            store.clone(),
+            keys,
+            &file_key,
+            clock.clone(),
+            Arc::clone(&entropy),
+        );
+        let sealer = Arc::new(opened.await.unwrap());
+        let safe =
+            VaultStores { keys: store.clone(), tokens: store.clone(), subjects: sealer.clone() };
+        let chance = (clock.clone(), Arc::clone(&entropy));
+        let vault = Vault::open(safe, &file_key, VaultConfig::default(), chance.0, chance.1).await;
+        let protector = Arc::new(vault.unwrap());
         let stores = Stores {
             users: store.clone(),
             passwords: store.clone(),
@@ -60,7 +73,8 @@ impl TestRooms {
         audit.segment_bytes = 1 << 20;
         let (audit, _) = AuditLog::open(audit, clock.clone()).unwrap();
         let (sealed_by, told_by) = (sealer.clone(), clock.clone());
-        let rooms = Rooms { identity, audit, sealer: sealed_by, clock: told_by, entropy };
+        let rooms =
+            Rooms { identity, audit, sealer: sealed_by, protector, clock: told_by, entropy };
         Self { rooms, clock, sealer }
     }
 }

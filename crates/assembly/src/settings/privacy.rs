@@ -5,17 +5,14 @@ use std::path::{Path, PathBuf};
 
 use haechi_guard::RevealRules;
 use haechi_privacy::{
-    Action, Direction, ObligationRule, Obligations, OpenRule, SubjectRule, SubjectSource, Whose,
+    Action, Direction, ObligationRule, Obligations, OpenRule, SPARED, SubjectRule, SubjectSource,
+    Whose,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::problem::{self, Problems};
 use super::value;
-
-/// Kinds that say little about a person by themselves, and that tools live by.
-const LEFT_ALONE: [&str; 8] =
-    ["URL", "DATE_TIME", "ORGANIZATION", "LOCATION", "TITLE", "AGE", "NRP", "GEO_COORDINATES"];
 
 /// What a value is shown for, where the settings name nothing else.
 const PURPOSES: [&str; 4] = ["support", "legal", "security", "data-subject-request"];
@@ -45,7 +42,7 @@ impl PrivacySettings {
     #[must_use]
     pub fn owned() -> Self {
         let alone = ObligationRule {
-            kinds: LEFT_ALONE.map(str::to_owned).to_vec(),
+            kinds: SPARED.map(str::to_owned).to_vec(),
             ..ObligationRule::new(Action::Allow)
         };
         Self {
@@ -219,7 +216,7 @@ impl RawPrivacy {
                 });
             }
         }
-        let standard = || LEFT_ALONE.map(str::to_owned).to_vec();
+        let standard = || SPARED.map(str::to_owned).to_vec();
         let kinds = self.left_alone.clone().unwrap_or_else(standard);
         if !kinds.is_empty() {
             rules.push(ObligationRule { kinds, ..ObligationRule::new(Action::Allow) });

@@ -11,6 +11,5 @@ mod log;
 #[cfg(test)]
 mod query;
 #[cfg(test)]
-mod sealer;
 #[cfg(test)]
 mod support;

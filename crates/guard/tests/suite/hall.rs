@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream;
-use haechi_audit::{AuditConfig, AuditLog, Durability, Reader, SubjectSealer};
+use haechi_audit::{AuditConfig, AuditLog, Durability, Reader};
 use haechi_core::json::{Checked, Limits};
 use haechi_core::{
     Clock, Entropy, Era, Event, Fetch, FetchError, Fetched, ManualClock, Means, Origin, Principal,
@@ -21,7 +21,8 @@ use haechi_guard::{
 };
 use haechi_identity::{Identity, IdentityConfig, Stores, Surroundings};
 use haechi_policy::{Policy, PolicySource, Role, Rule, RuleKind, SensitiveRule};
-use haechi_storage::Memory;
+use haechi_storage::{Memory, MemorySubjectKeys};
+use haechi_vault::{SubjectSealer, Vault, VaultConfig, VaultStores};
 
 /// What the upstream does with the next request.
 #[derive(Clone, Debug)]
@@ -143,6 +144,7 @@ pub(crate) struct Hall {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) identity: Arc<Identity>,
     pub(crate) sealer: Arc<SubjectSealer>,
+    pub(crate) vault: Arc<Vault>,
     pub(crate) audit: AuditLog,
     pub(crate) directory: PathBuf,
     _folder: tempfile::TempDir,
@@ -160,8 +162,20 @@ impl Hall {
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
         let (memory, file_key) = (Memory::new(), Secret::new(vec![7; 32]));
         let store = Arc::new(memory);
-        let sealer =
-            Arc::new(SubjectSealer::new(store.clone(), &file_key, Arc::clone(&entropy)).unwrap());
+        let keys = Arc::new(MemorySubjectKeys::default());
+        let opened = SubjectSealer::open(
+            store.clone(),
+            keys,
+            &file_key,
+            clock.clone(),
+            Arc::clone(&entropy),
+        );
+        let sealer = Arc::new(opened.await.unwrap());
+        let safe =
+            VaultStores { keys: store.clone(), tokens: store.clone(), subjects: sealer.clone() };
+        let chance = (clock.clone(), Arc::clone(&entropy));
+        let vault = Vault::open(safe, &file_key, VaultConfig::default(), chance.0, chance.1).await;
+        let vault = Arc::new(vault.unwrap());
         let stores = Stores {
             users: store.clone(),
             passwords: store.clone(),
@@ -186,6 +200,7 @@ impl Hall {
             identity: identity.clone(),
             audit: audit.clone(),
             sealer: sealer.clone(),
+            protector: vault.clone(),
             clock: clock.clone(),
             entropy,
         };
@@ -196,7 +211,7 @@ impl Hall {
             script: Mutex::new(Script::Result(r#"{"content":[]}"#)),
             seen: Mutex::new(Vec::new()),
         });
-        Self { guard, upstream, clock, identity, sealer, audit, directory, _folder: folder }
+        Self { guard, upstream, clock, identity, sealer, vault, audit, directory, _folder: folder }
     }
 
     pub(crate) fn upstream(&self) -> Arc<dyn Upstream> {

@@ -207,7 +207,7 @@ impl Seats {
             if let Some(seats) = seats.upgrade().filter(|_| !process.was_stopped()) {
                 seats.backoff.note_death(process.age());
                 tracing::warn!(upstream = %seats.upstream, "child ended by itself");
-                let words = process.last_words().unwrap_or_default();
+                let words = process.last_words(&seats.upstream).unwrap_or_default();
                 tracing::debug!(upstream = %seats.upstream, words, "its last words");
             }
             // A child may close its output and live on: nothing can be heard from it any more.

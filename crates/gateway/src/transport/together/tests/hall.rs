@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream;
-use haechi_audit::{Reader, SubjectSealer};
+use haechi_audit::Reader;
 use haechi_core::json::{Checked, Limits};
 use haechi_core::{Clock, Era, Event, ManualClock, Means, Origin, Principal, Sealer, UpstreamName};
 use haechi_guard::{
@@ -16,6 +16,7 @@ use haechi_guard::{
     Outgoing, Passage, Proofs, Refusal, SessionLimits, SessionPass, Upstream, UpstreamFailure,
 };
 use haechi_policy::{Policy, PolicySource, Role, Rule, RuleKind};
+use haechi_vault::SubjectSealer;
 
 use super::super::Together;
 use crate::test_rooms::TestRooms;
