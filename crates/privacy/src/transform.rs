@@ -11,6 +11,8 @@ mod replacement;
 mod restore;
 mod sheet;
 mod spots;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use copies::{is_copy, is_structured};
 pub(crate) use leaf::{Leaf, Site, Wanted, leaves};

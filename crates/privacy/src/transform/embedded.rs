@@ -21,8 +21,12 @@ pub(crate) enum Encoding {
     Plain,
     /// Inside a string of JSON that is itself the text of a leaf.
     Json,
-    /// As a number of such JSON.
-    JsonNumber,
+    /// As a number of such JSON, or of JSON inside it: where it becomes a string, its quotes have so
+    /// many backslashes before them.
+    JsonNumber {
+        /// How many.
+        slashes: usize,
+    },
     /// URL-encoded (RFC 3986 §2.1).
     Percent,
     /// The whole run is Base64 (RFC 4648), and the value stands in what it says.
@@ -32,6 +36,8 @@ pub(crate) enum Encoding {
 /// The JSON that a leaf consists of, where it does.
 pub(crate) struct Embedded {
     numbers: Vec<Range<usize>>,
+    /// Strings that may be JSON themselves.
+    inner: Vec<Range<usize>>,
 }
 
 impl Embedded {
@@ -41,25 +47,55 @@ impl Embedded {
             return None;
         }
         let root = check(text.as_bytes(), &Limits::RESULT).ok()?;
-        let mut numbers = Vec::new();
-        collect_numbers(root, &mut numbers);
-        Some(Self { numbers })
+        let mut embedded = Self { numbers: Vec::new(), inner: Vec::new() };
+        embedded.collect(root);
+        Some(embedded)
     }
 
-    /// The number that `range` lies in.
-    pub(crate) fn number_around(&self, range: &Range<usize>) -> Option<Range<usize>> {
-        let index = self.numbers.partition_point(|number| number.end <= range.start);
-        self.numbers.get(index).filter(|number| number.start < range.end).cloned()
+    fn collect(&mut self, text: Text<'_>) {
+        match text.kind() {
+            Kind::Object => text.members().for_each(|member| self.collect(member.value)),
+            Kind::Array => text.elements().for_each(|element| self.collect(element)),
+            Kind::Number => self.numbers.push(text.span()),
+            Kind::String if is_open(text.raw()) => {
+                self.inner.push(text.span());
+            }
+            Kind::String | Kind::Boolean | Kind::Null => {}
+        }
+    }
+
+    /// The number that `range` of `text` lies in, and how it is written.
+    pub(crate) fn number(
+        &self,
+        text: &str,
+        range: &Range<usize>,
+    ) -> Option<(Range<usize>, Encoding)> {
+        if let Some(number) = around(&self.numbers, range) {
+            return Some((number, Encoding::JsonNumber { slashes: 0 }));
+        }
+        let inner = around(&self.inner, range)?;
+        let head = text.get(inner.start..range.start)?.trim_end();
+        let tail = text.get(range.end..inner.end)?.trim_start();
+        let bare = head.ends_with([':', ',', '[']) && tail.starts_with([',', '}', ']']);
+        if !bare || !is_number(text.get(range.clone())?) {
+            return None;
+        }
+        // Inside JSON that is a string, every quote is escaped as the nearest one is.
+        let before_quote = head.rsplit_once('"')?.0;
+        let slashes = before_quote.len() - before_quote.trim_end_matches('\\').len();
+        Some((range.clone(), Encoding::JsonNumber { slashes }))
     }
 }
 
-fn collect_numbers(text: Text<'_>, numbers: &mut Vec<Range<usize>>) {
-    match text.kind() {
-        Kind::Object => text.members().for_each(|it| collect_numbers(it.value, numbers)),
-        Kind::Array => text.elements().for_each(|it| collect_numbers(it, numbers)),
-        Kind::Number => numbers.push(text.span()),
-        Kind::String | Kind::Boolean | Kind::Null => {}
-    }
+/// The one of `ranges`, which ascend, that `range` lies in.
+fn around(ranges: &[Range<usize>], range: &Range<usize>) -> Option<Range<usize>> {
+    let index = ranges.partition_point(|other| other.end <= range.start);
+    ranges.get(index).filter(|other| other.start < range.end).cloned()
+}
+
+/// Whether the literal is that of a string that opens an object or array.
+fn is_open(literal: &str) -> bool {
+    literal.strip_prefix('"').is_some_and(|inside| inside.trim_start().starts_with(['{', '[']))
 }
 
 /// How `slice`, found inside an encoding, is encoded itself.
@@ -87,7 +123,7 @@ fn says_text(slice: &str) -> bool {
 /// What the slice of the text says.
 pub(crate) fn decode(slice: &str, encoding: Encoding) -> Cow<'_, str> {
     match encoding {
-        Encoding::Plain | Encoding::Base64 | Encoding::JsonNumber => Cow::Borrowed(slice),
+        Encoding::Plain | Encoding::Base64 | Encoding::JsonNumber { .. } => Cow::Borrowed(slice),
         Encoding::Json => {
             let literal = format!("\"{slice}\"");
             let opened = check(literal.as_bytes(), &Limits::RESULT).ok().and_then(Text::string);
@@ -105,8 +141,12 @@ pub(crate) fn encode(new: &str, encoding: Encoding) -> String {
             let literal = quote(new);
             literal.get(1..literal.len() - 1).unwrap_or_default().to_owned()
         }
-        Encoding::JsonNumber if is_number(new) => new.to_owned(),
-        Encoding::JsonNumber => quote(new),
+        Encoding::JsonNumber { .. } if is_number(new) => new.to_owned(),
+        Encoding::JsonNumber { slashes: 0 } => quote(new),
+        Encoding::JsonNumber { slashes } => {
+            let escape = "\\".repeat(slashes);
+            format!("{escape}\"{new}{escape}\"")
+        }
         Encoding::Percent => {
             percent_encode(new, |byte| byte.is_ascii_alphanumeric() || b"-._~*".contains(&byte))
         }
@@ -167,18 +207,28 @@ mod tests {
         assert_eq!(encoding_of("joe@example.com", true), Encoding::Json);
         assert_eq!(encode("[PERSON_1]", Encoding::Percent), "%5BPERSON_1%5D");
         assert_eq!(encode("[PERSON_1]", Encoding::Json), "[PERSON_1]");
-        assert_eq!(encode("1234", Encoding::JsonNumber), "1234");
-        assert_eq!(encode("tok_A", Encoding::JsonNumber), "\"tok_A\"");
+        let number = Encoding::JsonNumber { slashes: 0 };
+        assert_eq!(encode("1234", number), "1234");
+        assert_eq!(encode("tok_A", number), "\"tok_A\"");
     }
 
     #[test]
     fn numbers_of_embedded_json_are_found_whole() {
         let text = r#"{"a": 12345, "b": ["67", 89]}"#;
         let embedded = Embedded::of(text).unwrap();
-        assert_eq!(embedded.number_around(&(7..9)), Some(6..11));
-        assert_eq!(embedded.number_around(&(20..22)), None);
-        assert_eq!(embedded.number_around(&(25..27)), Some(25..27));
+        let number = |range| embedded.number(text, &range).map(|(number, _)| number);
+        assert_eq!(number(7..9), Some(6..11));
+        assert_eq!(number(20..22), None);
+        assert_eq!(number(25..27), Some(25..27));
         assert!(Embedded::of("{not json").is_none());
+        let deep = r#"{"a": "{\"b\": 12, \"c\": \"34\"}", "d": "5, 67, 8"}"#;
+        let embedded = Embedded::of(deep).unwrap();
+        let at = |word: &str| deep.find(word).map(|at| at..at + word.len()).unwrap();
+        let number = Encoding::JsonNumber { slashes: 1 };
+        assert_eq!(embedded.number(deep, &at("12")), Some((at("12"), number)));
+        assert_eq!(encode("tok_A", number), "\\\"tok_A\\\"");
+        assert_eq!(embedded.number(deep, &at("34")), None);
+        assert_eq!(embedded.number(deep, &at("67")), None);
     }
 
     proptest! {

@@ -80,7 +80,7 @@ impl Replacement {
 
     /// What stands in the place of the value, before it is encoded for that place.
     pub(crate) fn text(&self, encoding: Encoding, in_number: bool) -> String {
-        let number = in_number || encoding == Encoding::JsonNumber;
+        let number = in_number || matches!(encoding, Encoding::JsonNumber { .. });
         match self.form {
             Form::Chosen => self.chosen(encoding, number),
             Form::Shaped => self.shaped(),

@@ -85,7 +85,7 @@ fn placeholders(text: &str) -> impl Iterator<Item = Range<usize>> {
             || tail.starts_with("%5D")
             || tail.strip_prefix('@').is_some_and(|rest| rest.starts_with(NOWHERE))
     };
-    words(text).filter(move |range| {
+    let numbered = move |range: &Range<usize>| {
         let word = text.get(range.clone()).unwrap_or_default();
         let numbered = word.rsplit_once('_').is_some_and(|(kind, number)| {
             !kind.is_empty() && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
@@ -98,7 +98,20 @@ fn placeholders(text: &str) -> impl Iterator<Item = Range<usize>> {
             && (open(head) && close(tail) && !head.ends_with('/')
                 || head.ends_with(&format!("https://{NOWHERE}/"))
                 || tail.starts_with('@') && close(tail))
-    })
+    };
+    words(text).filter(numbered).map(|range| bracketed(text, range))
+}
+
+/// `range` with the brackets around it, as they are or URL-encoded.
+fn bracketed(text: &str, range: Range<usize>) -> Range<usize> {
+    let head = text.get(..range.start).unwrap_or_default();
+    let tail = text.get(range.end..).unwrap_or_default();
+    for (open, close) in [("[", "]"), ("%5B", "%5D")] {
+        if head.ends_with(open) && tail.starts_with(close) {
+            return range.start - open.len()..range.end + close.len();
+        }
+    }
+    range
 }
 
 /// Runs of upper-case letters, digits and `_` that hold a `_`.
@@ -162,10 +175,10 @@ fn placed(
     range: Range<usize>,
     embedded: Option<&Embedded>,
 ) -> Covered {
-    let (range, encoding) = match embedded.and_then(|it| it.number_around(&range)) {
+    let (range, encoding) = match embedded.and_then(|it| it.number(&leaf.text, &range)) {
         // A part of a number cannot be another value.
         _ if matches!(leaf.site, Site::Number(_)) => (0..leaf.text.len(), Encoding::Plain),
-        Some(number) => (number, Encoding::JsonNumber),
+        Some(number) => number,
         None => {
             let slice = leaf.text.get(range.clone()).unwrap_or_default();
             let encoding = match (whole.encoded, embedded.is_some()) {
