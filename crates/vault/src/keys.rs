@@ -232,6 +232,20 @@ impl Vault {
         self.keyring.store().change(key_id, change).await.map_err(of_store)
     }
 
+    /// Takes another version of a key for new values: the way back from a rotation.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultKeyError::NoVersion`], [`VaultKeyError::Minimum`] for one that is too old to seal.
+    pub async fn set_primary(&self, key_id: u32, version: u32) -> Result<(), VaultKeyError> {
+        let key = self.one(key_id).await?;
+        if standing(&key, version)?.version < key.min_seal {
+            return Err(VaultKeyError::Minimum { primary: key.primary });
+        }
+        let change = VaultKeyChange { primary: Some(version), ..VaultKeyChange::default() };
+        self.keyring.store().change(key_id, change).await.map_err(of_store)
+    }
+
     /// Lets a version of a key work, or stops it until that is taken back.
     ///
     /// # Errors
@@ -271,7 +285,7 @@ impl Vault {
             return Err(VaultKeyError::TooSoon);
         }
         let key = self.one(key_id).await?;
-        if version == Some(key.primary) && key.versions.len() > 1 {
+        if version == Some(key.primary) {
             return Err(VaultKeyError::Primary { key_id, version: key.primary });
         }
         let at = self.clock.now().after(delay);

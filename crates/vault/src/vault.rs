@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use haechi_core::{
-    Clock, Entropy, Opened, ProtectError, Protector, Recognized, Secret, Sid, ToOpen, ToProtect,
-    TokenStore, VaultKeyStore, VaultPurpose,
+    Clock, Entropy, Opened, Place, ProtectError, Protection, Protector, Recognized, Secret, Sid,
+    ToOpen, ToProtect, TokenStore, VaultKeyStore, VaultPurpose,
 };
 
 use crate::config::VaultConfig;
@@ -80,6 +80,32 @@ impl Vault {
         let keyring = Keyring::new(keys, root, seals, chance);
         keyring.check_root().await?;
         Ok(Self { keyring, tokens, subjects, config, clock, entropy })
+    }
+
+    /// An envelope of `value`, which must be UTF-8, for one place.
+    ///
+    /// # Errors
+    ///
+    /// As [`Protector::protect`]; [`ProtectError::Unknown`] for what is not UTF-8.
+    pub async fn encrypt(
+        &self,
+        place: &Place,
+        value: &Secret,
+        subject: Option<&Sid>,
+    ) -> Result<String, ProtectError> {
+        let value = value.expose_str().ok_or(ProtectError::Unknown)?;
+        let how = Protection::Seal;
+        self.protect_one(ToProtect { how, value, place, subject, receiver: None }).await
+    }
+
+    /// What anything that was protected holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Protector::open`].
+    pub async fn decrypt(&self, place: &Place, text: &str) -> Result<Opened, ProtectError> {
+        self.keyring.refresh().await?;
+        self.open_one(ToOpen { text, place }).await
     }
 
     /// The key that finds tokens of `tenant`; with `person`, what that person's values are compared by.

@@ -279,7 +279,7 @@ impl Keyring {
         };
         // The same key as before keeps what it has reserved.
         let known = before.and_then(|before| before.material(version.version));
-        if let Some(known) = known.filter(|known| *known.secret == *secret) {
+        if let Some(known) = known.filter(|known| known.is(&secret)) {
             return Ok(Some(Arc::clone(known)));
         }
         let working = WorkingKey::new(stored.purpose, secret.as_slice(), None);

@@ -12,6 +12,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use haechi_core::{ProtectError, VaultPurpose};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::Keyring;
@@ -39,6 +40,11 @@ pub(crate) struct Material {
 }
 
 impl Material {
+    /// Whether it is the key of these bytes, without telling by the time taken how much of it is.
+    pub(super) fn is(&self, secret: &[u8; KEY_BYTES]) -> bool {
+        self.secret.as_slice().ct_eq(secret).into()
+    }
+
     /// The key ready for use; with `person`, one that needs that person's key too and lives in it.
     pub(crate) fn working(&self, person: Option<&SubjectKey>) -> Result<Arc<WorkingKey>, Refused> {
         let Some(person) = person else { return Ok(Arc::clone(&self.working)) };

@@ -116,7 +116,7 @@ impl Keyring {
         let mut line = self.take_in(&standing).await?;
         let mut added = 0;
         for secret in &secrets {
-            if standing_has(&line, secret) {
+            if line.materials().any(|key| key.is(secret)) {
                 continue;
             }
             let version = self.wrapped(&line.stored, secret.as_slice()).await?;
@@ -133,9 +133,4 @@ impl Keyring {
         let stored = self.store.by_ids(&[key_id]).await.map_err(unavailable)?;
         stored.into_iter().next().ok_or(ProtectError::Unknown)
     }
-}
-
-fn standing_has(line: &KeyLine, secret: &[u8; KEY_BYTES]) -> bool {
-    use subtle::ConstantTimeEq;
-    line.materials().any(|key| bool::from(key.secret.as_slice().ct_eq(secret)))
 }

@@ -157,7 +157,7 @@ impl Vault {
         })
     }
 
-    /// The value in `row`, and whether a newer version of its key stands.
+    /// The value in `row`, and whether another version of its key is in use for new ones.
     pub(crate) async fn open_stored(
         &self,
         row: &StoredToken,
@@ -170,7 +170,7 @@ impl Vault {
         if person.as_ref().map(|person| person.sid()) != row.subject.as_ref() {
             return Err(ProtectError::Unknown);
         }
-        Ok((open_row(row, keys)?, key.version < line.stored.primary))
+        Ok((open_row(row, keys)?, key.version != line.stored.primary))
     }
 
     /// The key that `envelope` names, when it is one for `purpose`.

@@ -123,6 +123,35 @@ async fn below_the_minimum_nothing_opens_until_that_is_taken_back() {
 }
 
 #[tokio::test]
+async fn a_rotation_can_be_taken_back() {
+    let hall = Hall::new().await;
+    let place = place("EMAIL_ADDRESS");
+    let first = hall.protect(Protection::SameToken, VALUE, &place).await;
+    hall.vault.rotate(&of_purpose(VaultPurpose::SameToken)).await.unwrap();
+    let second = hall.protect(Protection::SameToken, VALUE, &place).await;
+    assert_ne!(first, second);
+    let key = key_of(&hall, VaultPurpose::SameToken).await.key_id;
+    hall.vault.set_primary(key, 1).await.unwrap();
+    assert_eq!(hall.protect(Protection::SameToken, VALUE, &place).await, first);
+    assert!(hall.open(&second, &place).await.is_ok());
+    assert_fails!(hall.vault.set_primary(key, 3).await, VaultKeyError::NoVersion { .. });
+    hall.vault.set_primary(key, 2).await.unwrap();
+    hall.vault.set_minimum(key, None, Some(2)).await.unwrap();
+    assert_fails!(hall.vault.set_primary(key, 1).await, VaultKeyError::Minimum { .. });
+}
+
+#[tokio::test]
+async fn a_value_is_encrypted_and_decrypted_by_hand() {
+    let hall = Hall::new().await;
+    let (place, value) = (place("EMAIL_ADDRESS"), Secret::from(VALUE.to_owned()));
+    let text = hall.vault.encrypt(&place, &value, Some(&sid())).await.unwrap();
+    let opened = hall.vault.decrypt(&place, &text).await.unwrap();
+    assert!(opened.value.matches(&value));
+    let binary = Secret::new(vec![0xff]);
+    assert!(hall.vault.encrypt(&place, &binary, None).await.is_err());
+}
+
+#[tokio::test]
 async fn a_disabled_version_does_nothing_in_any_process() {
     let hall = Hall::new().await;
     let (place, beside) = (place("EMAIL_ADDRESS"), hall.beside().await);
