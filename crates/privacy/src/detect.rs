@@ -1,17 +1,25 @@
 //! The detector: text in, findings out, in time linear in the text.
 
+mod above;
 mod automaton;
 mod config;
 mod context;
+mod encoded;
 mod gate;
+mod head;
 mod judge;
 mod keys;
 mod keywords;
+mod names;
 mod needs;
+mod offsets;
 mod overlap;
 mod patterns;
+mod protected;
+mod run;
 mod scan;
 mod scratch;
+mod view;
 mod walk;
 
 pub use config::{DetectorConfig, PatternFile};
@@ -37,6 +45,7 @@ pub struct Detector {
     keywords: Keywords,
     scratches: Scratches,
     config: Limits,
+    disabled_kinds: BTreeSet<String>,
 }
 
 /// What of the configuration a scan needs.
@@ -72,6 +81,7 @@ impl Detector {
             minimum_score: config.minimum_score,
             max_findings: config.max_findings,
         };
+        detector.disabled_kinds.clone_from(&config.disabled_kinds);
         for (index, file) in (built_in..).zip(files) {
             detector.hold_to_examples(index, file)?;
         }
@@ -96,7 +106,8 @@ impl Detector {
         let shared = patterns.clone();
         let scratches = Scratches::new(Box::new(move || Scratch::new(shared.progress())));
         let config = Limits { names: false, minimum_score: 0.0, max_findings: usize::MAX };
-        Ok(Self { rules, patterns, words, keywords, scratches, config })
+        let disabled_kinds = BTreeSet::new();
+        Ok(Self { rules, patterns, words, keywords, scratches, config, disabled_kinds })
     }
 
     fn hold_to_examples(&self, index: usize, file: &str) -> Result<(), RuleError> {

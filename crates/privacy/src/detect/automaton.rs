@@ -6,6 +6,7 @@ use std::ops::Range;
 use regex_automata::hybrid::dfa::{Cache, DFA, OverlappingState};
 use regex_automata::nfa::thompson::{self, NFA};
 use regex_automata::{Anchored, Input, MatchKind, PatternID};
+use regex_syntax::hir::Hir;
 
 /// What the states of one direction may take, in each thread that scans.
 const CACHE_BYTES: usize = 16 << 20;
@@ -28,7 +29,7 @@ pub(super) struct States {
 
 impl Automaton {
     /// `None` when the patterns are too many for one.
-    pub(super) fn new(patterns: &[&str]) -> Option<Self> {
+    pub(super) fn new(patterns: &[Hir]) -> Option<Self> {
         Some(Self { forward: compile(patterns, false)?, backward: compile(patterns, true)? })
     }
 
@@ -73,13 +74,13 @@ impl Automaton {
     }
 }
 
-fn compile(patterns: &[&str], reverse: bool) -> Option<DFA> {
+fn compile(patterns: &[Hir], reverse: bool) -> Option<DFA> {
     let which = thompson::WhichCaptures::None;
     let config = thompson::Config::new()
         .reverse(reverse)
         .which_captures(which)
         .nfa_size_limit(Some(MAX_NFA_BYTES));
-    let nfa = NFA::compiler().configure(config).build_many(patterns).ok()?;
+    let nfa = NFA::compiler().configure(config).build_many_from_hir(patterns).ok()?;
     let config = DFA::config()
         .match_kind(MatchKind::All)
         .starts_for_each_pattern(reverse)

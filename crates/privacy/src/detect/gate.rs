@@ -9,12 +9,15 @@ pub(super) enum Gate {
     At,
     /// A character beyond ASCII.
     NotAscii,
+    /// A keyword of a rule.
+    Keyword,
     /// Nothing in particular.
     Always,
 }
 
 impl Gate {
-    pub(super) const ALL: [Self; 4] = [Self::Digit, Self::At, Self::NotAscii, Self::Always];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Digit, Self::At, Self::NotAscii, Self::Keyword, Self::Always];
 }
 
 impl From<Gate> for usize {
@@ -23,7 +26,8 @@ impl From<Gate> for usize {
             Gate::Digit => 0,
             Gate::At => 1,
             Gate::NotAscii => 2,
-            Gate::Always => 3,
+            Gate::Keyword => 3,
+            Gate::Always => 4,
         }
     }
 }
@@ -34,24 +38,57 @@ pub(super) struct Traits {
     pub(super) digit: bool,
     pub(super) at: bool,
     pub(super) not_ascii: bool,
+    /// `%`, as in URL-encoding.
+    pub(super) percent: bool,
+    /// A digit beside a letter that looks like one.
+    pub(super) confusable: bool,
+    /// Three digits with one character between each two.
+    pub(super) spaced: bool,
 }
+
+/// Bytes that are looked at without a branch, so that the compiler takes many at once.
+const BLOCK: usize = 64;
 
 impl Traits {
     pub(super) fn of(text: &str) -> Self {
         let mut traits = Self::default();
-        // Blocks without a branch inside, so that the compiler takes many bytes at once.
-        for block in text.as_bytes().chunks(64) {
-            let (mut digit, mut at, mut not_ascii) = (0_u8, 0_u8, 0_u8);
+        let bytes = text.as_bytes();
+        for (number, block) in bytes.chunks(BLOCK).enumerate() {
+            let (mut digit, mut at, mut percent, mut all) = (0_u8, 0_u8, 0_u8, 0_u8);
             for byte in block {
-                digit |= u8::from(byte.wrapping_sub(b'0') < 10);
+                digit |= u8::from(is_digit(*byte));
                 at |= u8::from(*byte == b'@');
-                not_ascii |= *byte;
+                percent |= u8::from(*byte == b'%');
+                all |= *byte;
             }
-            traits.digit |= digit != 0;
             traits.at |= at != 0;
-            traits.not_ascii |= not_ascii >= 0x80;
+            traits.percent |= percent != 0;
+            traits.not_ascii |= all >= 0x80;
+            if digit != 0 {
+                traits.digit = true;
+                traits.numbers(bytes.get(number * BLOCK..).unwrap_or_default());
+            }
         }
         traits
+    }
+
+    /// Looks at the digits of the first block of `bytes`, and at what follows them.
+    fn numbers(&mut self, bytes: &[u8]) {
+        let behind = |by: usize| bytes.get(by..).unwrap_or_default().iter();
+        let (mut confusable, mut spaced) = (0_u8, 0_u8);
+        for (one, two) in behind(0).zip(behind(1)).take(BLOCK) {
+            let mixed =
+                (is_digit(*one) & is_lookalike(*two)) | (is_lookalike(*one) & is_digit(*two));
+            confusable |= u8::from(mixed);
+        }
+        for (((one, two), three), (four, five)) in
+            behind(0).zip(behind(1)).zip(behind(2)).zip(behind(3).zip(behind(4))).take(BLOCK)
+        {
+            let digits = is_digit(*one) & is_digit(*three) & is_digit(*five);
+            spaced |= u8::from(digits & !is_digit(*two) & !is_digit(*four));
+        }
+        self.confusable |= confusable != 0;
+        self.spaced |= spaced != 0;
     }
 
     pub(super) const fn open(&self, gate: Gate) -> bool {
@@ -59,7 +96,15 @@ impl Traits {
             Gate::Digit => self.digit,
             Gate::At => self.at,
             Gate::NotAscii => self.not_ascii,
-            Gate::Always => true,
+            Gate::Keyword | Gate::Always => true,
         }
     }
+}
+
+const fn is_digit(byte: u8) -> bool {
+    byte.wrapping_sub(b'0') < 10
+}
+
+const fn is_lookalike(byte: u8) -> bool {
+    matches!(byte, b'O' | b'o' | b'I' | b'l')
 }

@@ -25,6 +25,8 @@ pub(super) struct Bench<'b> {
     /// The rules that the names above the text speak for, ascending.
     pub(super) by_key: &'b [(usize, Arc<str>)],
     pub(super) only: Option<usize>,
+    /// Whether rules without keywords are passed over.
+    pub(super) only_keyword_rules: bool,
     pub(super) minimum_score: f32,
     pub(super) limit: usize,
     pub(super) nearby: &'b mut Nearby,
@@ -39,7 +41,9 @@ impl Judge for Bench<'_> {
         else {
             return false;
         };
-        if self.findings.len() >= self.limit {
+        if self.findings.len() >= self.limit
+            || (self.only_keyword_rules && rule.keywords.is_empty())
+        {
             return false;
         }
         if !rule.keywords.is_empty() && !self.keywords.any(self.seen, self.text, index) {

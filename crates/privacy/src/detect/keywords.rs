@@ -56,6 +56,11 @@ impl Keywords {
         seen.rules.get(index).copied().unwrap_or_default()
     }
 
+    /// Whether any keyword stands in `text`.
+    pub(super) fn stand_in(&self, text: &str) -> bool {
+        self.finder.is_match(text)
+    }
+
     fn look(&self, seen: &mut Seen, text: &str) {
         seen.looked = true;
         seen.rules.clear();

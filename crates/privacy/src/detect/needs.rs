@@ -3,12 +3,10 @@
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::gate::Gate;
-use crate::rules::syntax;
 
 /// The gate that a text must open before `pattern` matters.
-pub(super) fn gate(pattern: &str) -> Gate {
-    let Ok(meaning) = syntax::parse(pattern) else { return Gate::Always };
-    let holds = |wanted: fn(char) -> bool| must_hold(&meaning, wanted);
+pub(super) fn gate(meaning: &Hir) -> Gate {
+    let holds = |wanted: fn(char) -> bool| must_hold(meaning, wanted);
     if holds(|c| c == '@') {
         return Gate::At;
     }
@@ -22,8 +20,7 @@ pub(super) fn gate(pattern: &str) -> Gate {
 }
 
 /// The shortest and the longest match in bytes; `None` when there is no longest.
-pub(super) fn lengths(pattern: &str) -> (usize, Option<usize>) {
-    let Ok(meaning) = syntax::parse(pattern) else { return (1, None) };
+pub(super) fn lengths(meaning: &Hir) -> (usize, Option<usize>) {
     let properties = meaning.properties();
     (properties.minimum_len().unwrap_or(1), properties.maximum_len())
 }
@@ -58,6 +55,11 @@ fn class_holds(class: &Class, wanted: fn(char) -> bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::syntax;
+
+    fn gate(pattern: &str) -> Gate {
+        super::gate(&syntax::parse(pattern).unwrap())
+    }
 
     #[test]
     fn the_gate_is_what_every_match_holds() {

@@ -27,6 +27,12 @@ impl Offsets {
         start..self.locate(range.end, true).max(start)
     }
 
+    /// Whether `range` of the copy holds a change.
+    pub(super) fn touches(&self, range: &Range<usize>) -> bool {
+        let first = self.0.partition_point(|change| change.copy.end <= range.start);
+        self.0.get(first).is_some_and(|change| change.copy.start < range.end)
+    }
+
     fn locate(&self, at: usize, is_end: bool) -> usize {
         // An end belongs to what precedes it, a start to what follows.
         let before =

@@ -7,11 +7,13 @@ use std::sync::{Arc, OnceLock};
 
 use regex_automata::meta::Regex;
 use regex_automata::{Anchored, Input};
+use regex_syntax::hir::Hir;
 
 use super::automaton::{Automaton, States};
 use super::gate::{Gate, Traits};
+use super::head::{Head, head};
 use super::needs;
-use crate::rules::{Boundary, Rule, RuleProblem};
+use crate::rules::{Boundary, Rule, RuleProblem, syntax};
 
 /// Patterns whose starts cost more than this many steps for each byte of the text are looked for one
 /// by one, which is linear whatever the text.
@@ -19,6 +21,12 @@ const WORK_PER_BYTE: usize = 16;
 
 /// What is free of that, for short texts.
 const FREE_WORK: usize = 1 << 16;
+
+/// How far before an end a start is looked for, at least.
+const LEAST_WINDOW: usize = 256;
+
+/// How far behind a head that was widened its pattern is looked for.
+const FURTHER: usize = 1 << 10;
 
 /// Capture groups that can be asked for.
 const MAX_GROUPS: usize = 32;
@@ -54,6 +62,7 @@ struct Pattern {
     rules: Vec<usize>,
     shortest: usize,
     longest: Option<usize>,
+    head: Head,
     regex: OnceLock<Option<Regex>>,
 }
 
@@ -75,16 +84,18 @@ impl Patterns {
     pub(super) fn new(rules: &[Rule]) -> Result<Self, RuleProblem> {
         let mut by_gate: Vec<(Gate, Vec<Pattern>)> =
             Gate::ALL.map(|gate| (gate, Vec::new())).into();
-        let mut known: HashMap<(Arc<str>, Boundary, usize), (usize, usize)> = HashMap::new();
+        let mut known: HashMap<(Arc<str>, Boundary, usize, bool), usize> = HashMap::new();
         for (index, rule) in rules.iter().enumerate() {
             for source in &rule.patterns {
-                let key = (bounded(source, rule), rule.boundary, rule.value);
-                let gate = needs::gate(source);
-                let slot = usize::from(gate);
-                let Some((_, group)) = by_gate.get_mut(slot) else { continue };
-                let (_, place) = *known.entry(key.clone()).or_insert_with(|| {
-                    group.push(Pattern::new(key.0, rule, source));
-                    (slot, group.len() - 1)
+                // Whatever is no pattern was refused when it was read.
+                let Ok(meaning) = syntax::parse(source) else { continue };
+                let by_keyword = !rule.keywords.is_empty();
+                let gate = if by_keyword { Gate::Keyword } else { needs::gate(&meaning) };
+                let Some((_, group)) = by_gate.get_mut(usize::from(gate)) else { continue };
+                let key = (source.clone(), rule.boundary, rule.value, by_keyword);
+                let place = *known.entry(key).or_insert_with(|| {
+                    group.push(Pattern::new(source, &meaning, rule));
+                    group.len() - 1
                 });
                 if let Some(pattern) = group.get_mut(place) {
                     pattern.rules.push(index);
@@ -132,9 +143,9 @@ struct Search<'s> {
 
 impl Group {
     fn new(gate: Gate, patterns: Vec<Pattern>) -> Result<Self, RuleProblem> {
-        let sources: Vec<&str> = patterns.iter().map(|pattern| &*pattern.source).collect();
-        let automaton = Automaton::new(&sources);
-        let limit = sources.len();
+        let heads: Vec<Hir> = patterns.iter().map(|pattern| pattern.head.meaning.clone()).collect();
+        let automaton = Automaton::new(&heads);
+        let limit = heads.len();
         let automaton =
             automaton.ok_or(RuleProblem::TooMuch { what: "states of all patterns", limit })?;
         Ok(Self { gate, patterns, automaton })
@@ -166,7 +177,7 @@ impl Group {
         (pattern, number): (&Pattern, usize),
         open: Range<usize>,
     ) -> usize {
-        let longest = pattern.longest.unwrap_or(open.len());
+        let longest = pattern.longest.map_or(open.len(), |longest| longest.max(LEAST_WINDOW));
         let within = open.start.max(open.end.saturating_sub(longest))..open.end;
         let wanted =
             |judge: &mut dyn Judge| pattern.rules.iter().any(|rule| judge.may(*rule, &within));
@@ -187,9 +198,11 @@ impl Group {
             search.work += within.len();
             return open.start;
         };
-        let found = pattern.at(search.text, start);
         search.work += open.end - start;
-        let Some((whole, value)) = found else { return open.start };
+        let Some((whole, value)) = pattern.at_or_after(search.text, start..open.end) else {
+            search.work += longest.min(FURTHER);
+            return open.start;
+        };
         search.work += whole.len();
         // A lazy pattern may end before this end does.
         search.tell(pattern, value).map_or(open.start, |_| whole.end.max(open.start))
@@ -211,7 +224,8 @@ impl Search<'_> {
     /// Tells all of `pattern` from `start` on, and is done with it.
     fn one_by_one(&mut self, pattern: &Pattern, start: usize) -> usize {
         let mut at = start;
-        while let Some((whole, value)) = pattern.next(self.text, at, Anchored::No) {
+        while let Some((whole, value)) = pattern.next(self.text, at..self.text.len(), Anchored::No)
+        {
             self.tell(pattern, value);
             at = whole.end;
         }
@@ -220,36 +234,43 @@ impl Search<'_> {
 }
 
 impl Pattern {
-    fn new(source: Arc<str>, rule: &Rule, plain: &str) -> Self {
-        let (shortest, longest) = needs::lengths(plain);
+    fn new(source: &Arc<str>, meaning: &Hir, rule: &Rule) -> Self {
+        let (shortest, longest) = needs::lengths(meaning);
+        let bounded = rule.boundary == Boundary::Word && rule.value == 0;
         Self {
-            source,
+            source: if bounded { bound(source) } else { source.clone() },
             boundary: rule.boundary,
             value: rule.value,
             rules: Vec::new(),
             shortest,
             longest,
+            head: head(meaning, bounded),
             regex: OnceLock::new(),
         }
     }
 
     fn is_fixed(&self) -> bool {
-        self.value == 0 && self.longest == Some(self.shortest)
+        self.value == 0 && self.head.is_exact && self.longest == Some(self.shortest)
     }
 
-    /// The match that starts at `start`, and the value in it.
-    fn at(&self, text: &str, start: usize) -> Option<(Range<usize>, Range<usize>)> {
-        self.next(text, start, Anchored::Yes)
+    /// The match whose head is `found`, and the value in it. A widened head may start too early.
+    fn at_or_after(&self, text: &str, found: Range<usize>) -> Option<(Range<usize>, Range<usize>)> {
+        let whole = self.next(text, found.start..text.len(), Anchored::Yes);
+        if whole.is_some() || self.head.is_exact {
+            return whole;
+        }
+        let end = found.end + self.longest.unwrap_or(FURTHER).min(FURTHER);
+        self.next(text, found.start..end.min(text.len()), Anchored::No)
     }
 
     fn next(
         &self,
         text: &str,
-        start: usize,
+        span: Range<usize>,
         anchored: Anchored,
     ) -> Option<(Range<usize>, Range<usize>)> {
         let regex = self.regex.get_or_init(|| Regex::new(&self.source).ok()).as_ref()?;
-        let input = Input::new(text).span(start..text.len()).anchored(anchored);
+        let input = Input::new(text).span(span).anchored(anchored);
         if self.value == 0 {
             let found = regex.search(&input)?;
             return Some((found.range(), found.range()));
@@ -278,12 +299,9 @@ impl fmt::Debug for Pattern {
     }
 }
 
-/// `pattern` with what may stand beside it.
-fn bounded(pattern: &str, rule: &Rule) -> Arc<str> {
-    if rule.boundary == Boundary::Word && rule.value == 0 {
-        return format!(r"(?-u:\b{{start-half}})(?:{pattern})(?-u:\b{{end-half}})").into();
-    }
-    pattern.into()
+/// `pattern` with no ASCII word character beside it.
+fn bound(pattern: &str) -> Arc<str> {
+    format!(r"(?-u:\b{{start-half}})(?:{pattern})(?-u:\b{{end-half}})").into()
 }
 
 /// Whether no letter, digit or `_` of ASCII stands beside `place`.

@@ -1,23 +1,13 @@
 //! One scan: texts, leaves and documents.
 
-use std::borrow::Cow;
-use std::ops::Range;
-use std::sync::Arc;
-
-use haechi_core::json::{self, Limits, Text};
+use haechi_core::json::Text;
 use serde::Serialize;
 
-use super::gate::Traits;
-use super::judge::Bench;
-use super::scratch::Scratch;
+use super::above::Above;
+use super::names::Names;
+use super::run::{Piece, Run, decoded};
 use super::{Detector, overlap, walk};
 use crate::finding::Finding;
-
-/// The largest JSON that is recognised inside a text.
-const EMBEDDED: Limits = Limits { max_bytes: 16 << 20, max_depth: 64, max_members: 1_000_000 };
-
-/// How many names above a value speak for it.
-const KEYS: usize = 2;
 
 /// What part of a JSON document a finding is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,15 +34,6 @@ pub struct LeafFinding {
     pub findings: Vec<Finding>,
 }
 
-/// One scan under way.
-#[derive(Debug)]
-struct Run<'r> {
-    detector: &'r Detector,
-    scratch: &'r mut Scratch,
-    only: Option<usize>,
-    by_key: Vec<(usize, Arc<str>)>,
-}
-
 impl Detector {
     /// What is found in free text; when all of it is JSON, in its leaves, with their names as context.
     #[must_use]
@@ -63,130 +44,107 @@ impl Detector {
     /// What is found in one JSON string or number below these names, outermost first.
     #[must_use]
     pub fn scan_leaf(&self, text: &str, keys: &[&str]) -> Vec<Finding> {
-        self.run(None, |run| {
-            let mut findings = Vec::new();
-            run.whole(text, keys, &mut findings);
-            self.finish(&mut findings);
-            findings
-        })
+        let mut findings = self.all(text, keys, None);
+        self.settle(&mut findings);
+        let mut names = Names::default();
+        names.remember(text, &findings);
+        if names.finder().is_some_and(|finder| finder.complete(text, &mut findings)) {
+            overlap::resolve(&mut findings);
+        }
+        findings.truncate(self.config.max_findings);
+        findings
     }
 
-    /// What is found in a JSON document, leaf by leaf, in the order of the text.
+    /// What is found in a JSON document, leaf by leaf, in the order of the text. A name that is found
+    /// in one leaf is found in all.
     #[must_use]
     pub fn scan_json(&self, text: Text<'_>) -> Vec<LeafFinding> {
-        self.run(None, |run| {
-            let mut leaves = Vec::new();
+        let mut leaves: Vec<(usize, LeafFinding)> = Vec::new();
+        let mut names = Names::default();
+        let mut left = self.config.max_findings;
+        self.scratches.lend(|scratch| {
+            let mut run = Run::new(self, scratch, None, text.raw().len());
             let mut findings = Vec::new();
             walk::walk(text.raw(), 0..text.raw().len(), &mut |leaf| {
-                let decoded = walk::open(leaf.raw);
-                run.leaf(&decoded, &mut leaf.path.keys().rev(), &mut findings);
-                self.finish(&mut findings);
+                let decoded = decoded(leaf.raw);
+                let above = Above::new(&[], Some(leaf.path));
+                let piece = Piece { text: &decoded, above, target: leaf.target, depth: 0 };
+                run.scan(piece, &mut findings);
+                if findings.is_empty() {
+                    return;
+                }
+                self.settle(&mut findings);
+                findings.truncate(left);
+                left -= findings.len();
+                names.remember(&decoded, &findings);
                 if !findings.is_empty() {
-                    leaves.push(LeafFinding {
-                        pointer: leaf.path.pointer(),
-                        keys: leaf.path.keys().map(str::to_owned).collect(),
-                        target: leaf.target,
-                        findings: std::mem::take(&mut findings),
-                    });
+                    let findings = std::mem::take(&mut findings);
+                    leaves.push((leaf.start, LeafFinding::new(leaf, findings)));
                 }
             });
-            leaves
-        })
+        });
+        if self.complete(text, &names, &mut leaves) {
+            leaves.sort_by_key(|(start, _)| *start);
+        }
+        leaves.into_iter().map(|(_, leaf)| leaf).collect()
+    }
+
+    /// Finds the names of a document in those of its leaves where they were not found.
+    fn complete(
+        &self,
+        text: Text<'_>,
+        names: &Names,
+        leaves: &mut Vec<(usize, LeafFinding)>,
+    ) -> bool {
+        let Some(finder) = names.finder() else { return false };
+        let known = leaves.len();
+        walk::walk(text.raw(), 0..text.raw().len(), &mut |leaf| {
+            if leaf.target == Target::Number || leaves.len() >= self.config.max_findings {
+                return;
+            }
+            let decoded = decoded(leaf.raw);
+            let before = leaves.get_mut(..known).unwrap_or_default();
+            let place = before.binary_search_by_key(&leaf.start, |(start, _)| *start);
+            if let Some((_, found)) = place.ok().and_then(|at| before.get_mut(at)) {
+                if finder.complete(&decoded, &mut found.findings) {
+                    overlap::resolve(&mut found.findings);
+                }
+                return;
+            }
+            let mut findings = Vec::new();
+            if finder.complete(&decoded, &mut findings) {
+                leaves.push((leaf.start, LeafFinding::new(leaf, findings)));
+            }
+        });
+        leaves.len() > known
     }
 
     /// What one rule finds, by itself.
     pub(crate) fn scan_by_one(&self, text: &str, rule: usize) -> Vec<Finding> {
-        self.run(Some(rule), |run| {
+        let mut findings = self.all(text, &[], Some(rule));
+        overlap::resolve(&mut findings);
+        findings
+    }
+
+    fn all(&self, text: &str, keys: &[&str], only: Option<usize>) -> Vec<Finding> {
+        self.scratches.lend(|scratch| {
             let mut findings = Vec::new();
-            run.whole(text, &[], &mut findings);
-            overlap::resolve(&mut findings);
+            let above = Above::new(keys, None);
+            let piece = Piece { text, above, target: Target::String, depth: 0 };
+            Run::new(self, scratch, only, text.len()).scan(piece, &mut findings);
             findings
         })
     }
 
-    fn run<T>(&self, only: Option<usize>, act: impl FnOnce(&mut Run<'_>) -> T) -> T {
-        self.scratches
-            .lend(|scratch| act(&mut Run { detector: self, scratch, only, by_key: Vec::new() }))
-    }
-
-    fn finish(&self, findings: &mut Vec<Finding>) {
-        if findings.is_empty() {
-            return;
-        }
+    fn settle(&self, findings: &mut Vec<Finding>) {
         findings.retain(|finding| finding.score >= self.config.minimum_score);
         overlap::resolve(findings);
-        findings.truncate(self.config.max_findings);
     }
 }
 
-impl Run<'_> {
-    fn whole(&mut self, text: &str, keys: &[&str], findings: &mut Vec<Finding>) {
-        if text.trim_start().starts_with(['{', '['])
-            && let Ok(document) = json::check(text.as_bytes(), &EMBEDDED)
-        {
-            return self.document(text, document.span(), keys, findings);
-        }
-        self.leaf(text, &mut keys.iter().rev().copied(), findings);
-    }
-
-    fn document(
-        &mut self,
-        text: &str,
-        span: Range<usize>,
-        keys: &[&str],
-        findings: &mut Vec<Finding>,
-    ) {
-        walk::walk(text, span, &mut |leaf| {
-            let decoded = walk::open(leaf.raw);
-            let from = findings.len();
-            self.leaf(
-                &decoded,
-                &mut leaf.path.keys().rev().chain(keys.iter().rev().copied()),
-                findings,
-            );
-            let in_step = matches!(decoded, Cow::Borrowed(_));
-            for finding in findings.iter_mut().skip(from) {
-                let range = if in_step { finding.range.clone() } else { 0..leaf.raw.len() };
-                finding.range = leaf.start + range.start..leaf.start + range.end;
-            }
-        });
-    }
-
-    /// Scans `text`; `keys` are the names above it, innermost first.
-    fn leaf(
-        &mut self,
-        text: &str,
-        keys: &mut dyn Iterator<Item = &str>,
-        findings: &mut Vec<Finding>,
-    ) {
-        self.supported_by(keys);
-        self.scratch.nearby.forget();
-        self.scratch.seen.forget();
-        let Detector { rules, words, keywords, config, patterns, .. } = self.detector;
-        let mut bench = Bench {
-            rules,
-            words,
-            keywords,
-            text,
-            by_key: &self.by_key,
-            only: self.only,
-            minimum_score: config.minimum_score,
-            limit: config.max_findings,
-            nearby: &mut self.scratch.nearby,
-            seen: &mut self.scratch.seen,
-            findings,
-        };
-        patterns.find(&mut self.scratch.progress, text, &Traits::of(text), &mut bench);
-    }
-
-    fn supported_by(&mut self, keys: &mut dyn Iterator<Item = &str>) {
-        self.by_key.clear();
-        for key in keys.take(KEYS) {
-            let rules = self.scratch.of_key(&self.detector.words, key);
-            self.by_key.extend(rules.iter().cloned());
-        }
-        // The sort is stable: the innermost name goes first.
-        self.by_key.sort_by_key(|(rule, _)| *rule);
-        self.by_key.dedup_by_key(|(rule, _)| *rule);
+impl LeafFinding {
+    fn new(leaf: &walk::Leaf<'_, '_>, findings: Vec<Finding>) -> Self {
+        let keys = leaf.path.keys().map(str::to_owned).collect();
+        Self { pointer: leaf.path.pointer(), keys, target: leaf.target, findings }
     }
 }

@@ -7,8 +7,11 @@ use std::sync::Arc;
 
 use regex_automata::util::pool::Pool;
 
-use super::context::{Nearby, Words};
+use super::Detector;
+use super::context::Nearby;
+use super::keys::fold;
 use super::keywords::Seen;
+use super::names::is_naming;
 use super::patterns::Progress;
 
 /// Names of members that are remembered.
@@ -17,15 +20,23 @@ const MAX_KEYS: usize = 4_096;
 /// The longest name that is looked at.
 const MAX_KEY_BYTES: usize = 256;
 
-/// The rules that one member name speaks for, ascending, with the word that does.
-pub(super) type KeyRules = Arc<[(usize, Arc<str>)]>;
+/// What one member name tells.
+#[derive(Debug, Default)]
+pub(super) struct Key {
+    /// The rules that it speaks for, ascending, with the word that does.
+    pub(super) rules: Vec<(usize, Arc<str>)>,
+    /// Whether a keyword of a rule stands in it.
+    pub(super) holds_keyword: bool,
+    /// Whether what is called so may be a name.
+    pub(super) is_naming: bool,
+}
 
 #[derive(Debug)]
 pub(super) struct Scratch {
     pub(super) progress: Progress,
     pub(super) nearby: Nearby,
     pub(super) seen: Seen,
-    keys: HashMap<Box<str>, KeyRules>,
+    keys: HashMap<Box<str>, Arc<Key>>,
 }
 
 type Make = Box<dyn Fn() -> Scratch + Send + Sync + UnwindSafe + RefUnwindSafe>;
@@ -54,19 +65,23 @@ impl Scratch {
         Self { progress, nearby: Nearby::default(), seen: Seen::default(), keys: HashMap::new() }
     }
 
-    /// The rules that `key` speaks for.
-    pub(super) fn of_key(&mut self, words: &Words, key: &str) -> KeyRules {
+    /// What `key` tells.
+    pub(super) fn of_key(&mut self, detector: &Detector, key: &str) -> Arc<Key> {
         if let Some(known) = self.keys.get(key) {
             return known.clone();
         }
         if key.len() > MAX_KEY_BYTES {
-            return KeyRules::default();
+            return Arc::default();
         }
         if self.keys.len() >= MAX_KEYS {
             self.keys.clear();
         }
-        let rules: KeyRules = words.of_key(key).into();
-        self.keys.insert(key.into(), rules.clone());
-        rules
+        let told = Arc::new(Key {
+            rules: detector.words.of_key(key),
+            holds_keyword: detector.keywords.stand_in(key),
+            is_naming: is_naming(&fold(key)),
+        });
+        self.keys.insert(key.into(), told.clone());
+        told
     }
 }

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use haechi_core::json::{self, Limits};
-
+use super::offsets::Offsets;
 use super::scan::Target;
 
 /// One string, number or member name.
@@ -58,15 +57,53 @@ impl<'a> Path<'a> {
     }
 }
 
-/// What a literal says, where it was checked before.
-pub(super) fn open(raw: &str) -> Cow<'_, str> {
-    if !raw.contains('\\') {
-        return Cow::Borrowed(raw);
+/// What the inside of a checked literal says, with the way back; `None` when it says just itself.
+pub(super) fn open_mapped(raw: &str) -> Option<(String, Offsets)> {
+    memchr::memchr(b'\\', raw.as_bytes())?;
+    let mut out = String::with_capacity(raw.len());
+    let mut offsets = Offsets::default();
+    let mut at = 0;
+    while let Some(skipped) = memchr::memchr(b'\\', raw.as_bytes().get(at..).unwrap_or_default()) {
+        let escape = at + skipped;
+        out.push_str(raw.get(at..escape).unwrap_or_default());
+        let (character, width) = open_escape(raw.get(escape + 1..).unwrap_or_default());
+        let start = out.len();
+        out.push(character);
+        at = escape + 1 + width;
+        offsets.push(start..out.len(), escape..at);
     }
-    let literal = format!("\"{raw}\"");
-    let limits = Limits { max_bytes: usize::MAX, max_depth: 1, max_members: 1 };
-    let checked = json::check(literal.as_bytes(), &limits).ok();
-    Cow::Owned(checked.and_then(|text| Some(text.string()?.into_owned())).unwrap_or_default())
+    out.push_str(raw.get(at..).unwrap_or_default());
+    Some((out, offsets))
+}
+
+/// The character of an escape, without its backslash, and how many bytes that takes.
+fn open_escape(escape: &str) -> (char, usize) {
+    let character = match escape.chars().next() {
+        Some('b') => '\u{8}',
+        Some('f') => '\u{c}',
+        Some('n') => '\n',
+        Some('r') => '\r',
+        Some('t') => '\t',
+        Some('u') => return open_unicode(escape),
+        Some(same) => return (same, same.len_utf8()),
+        None => return (char::REPLACEMENT_CHARACTER, 0),
+    };
+    (character, 1)
+}
+
+/// `uXXXX`, or two of them where the first is half of a pair.
+fn open_unicode(escape: &str) -> (char, usize) {
+    let hex = |from: usize| {
+        escape.get(from..from + 4).and_then(|digits| u16::from_str_radix(digits, 16).ok())
+    };
+    let first = hex(1).unwrap_or_default();
+    let second = escape.get(5..7).filter(|next| *next == "\\u").and_then(|_| hex(7));
+    let units = std::iter::once(first).chain(second);
+    match char::decode_utf16(units).next() {
+        Some(Ok(character)) if character.len_utf16() == 2 => (character, 11),
+        Some(Ok(character)) => (character, 5),
+        _ => (char::REPLACEMENT_CHARACTER, 5.min(escape.len())),
+    }
 }
 
 /// Calls `visit` with each leaf of `source[span]`, which was checked to be one JSON value.
@@ -123,7 +160,7 @@ fn string<'a>(
     let is_key = matches!(path.steps.last(), Some(Step::Member(None)));
     let target = if is_key { Target::Key } else { Target::String };
     if let Some(Step::Member(key @ None)) = path.steps.last_mut() {
-        *key = Some(open(raw));
+        *key = Some(open_mapped(raw).map_or(Cow::Borrowed(raw), |(opened, _)| Cow::Owned(opened)));
     }
     visit(&Leaf { target, raw, start: at + 1, path });
     end + 1
