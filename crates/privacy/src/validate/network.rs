@@ -11,6 +11,7 @@ use super::Validator;
 pub(super) const TABLE: &[(&str, Validator)] = &[
     ("ip_address", ip_address),
     ("domain", domain),
+    ("email", email),
     ("bic", bic),
     ("coordinates", coordinates),
     ("base58check", base58check),
@@ -79,6 +80,13 @@ fn domain(text: &str) -> bool {
         (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
     };
     known && labels.split('.').all(label)
+}
+
+/// An address whose host can exist: the top-level domains of RFC 2606 §2 belong to nobody.
+fn email(text: &str) -> bool {
+    let Some((mailbox, host)) = text.rsplit_once('@') else { return false };
+    let top = host.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    !mailbox.is_empty() && !matches!(&*top, "" | "invalid" | "test" | "example" | "localhost")
 }
 
 /// Institution, country of ISO 3166-1, location, and a branch or none (ISO 9362).
