@@ -6,7 +6,9 @@ use haechi_core::{
     ProtectError, Protection, SealError, Sealer as _, Sid, SubjectKeyState, SubjectKeyStore as _,
     SubjectRegistry as _, Timestamp, TokenStore as _,
 };
-use haechi_vault::{DATA_SUBJECT, ErasureRequest, Retention, SubjectError, VaultConfig, Verdict};
+use haechi_vault::{
+    DATA_SUBJECT, ErasureRequest, KeyChoice, Retention, SubjectError, VaultConfig, Verdict,
+};
 
 use crate::people::{People, folder, stands_in};
 
@@ -341,4 +343,44 @@ async fn values_that_race_an_erasure_open_no_more_afterwards() {
         }
     }
     assert!(made > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_person_that_is_erased_while_everything_is_rewrapped_stays_erased() {
+    let folder = folder();
+    let people = std::sync::Arc::new(People::open(folder.path(), 1).await);
+    let other = People::open(folder.path(), 2).await;
+    let ann = people.subjects.register(DATA_SUBJECT, "ann").await.unwrap();
+    let bob = people.subjects.register(DATA_SUBJECT, "bob").await.unwrap();
+    let (mut of_ann, mut of_bob) = (Vec::new(), Vec::new());
+    for number in 0..600 {
+        let value = format!("value {number}");
+        of_ann.push(people.protect(Protection::Token, &value, &ann).await.unwrap());
+        of_bob.push(people.protect(Protection::Token, &value, &bob).await.unwrap());
+    }
+    people.vault.rotate(&KeyChoice::default()).await.unwrap();
+    let rewrapping = std::sync::Arc::clone(&people);
+    let (started, start) = tokio::sync::oneshot::channel();
+    let rewrap = tokio::spawn(async move {
+        let mut started = Some(started);
+        let mut progress = |_: &_| {
+            started.take().map(|started| started.send(()));
+            true
+        };
+        rewrapping.vault.rewrap(None, &mut progress).await.unwrap()
+    });
+    start.await.unwrap();
+    let certificate = other.subjects.erase(&ann, request()).await.unwrap();
+    assert_eq!(certificate.verdict, Verdict::Erased);
+    assert_eq!(certificate.deleted.tokens, 600);
+    let done = rewrap.await.unwrap();
+    assert!(done.cursor.is_none() && done.renewed >= 600, "{done:?}");
+    assert!(people.database.page(Some(&ann), None, 9).await.unwrap().is_empty());
+    for text in of_ann {
+        assert!(people.read(&text).await.is_err());
+    }
+    for (number, text) in of_bob.iter().enumerate() {
+        let opened = people.read(text).await.unwrap();
+        assert_eq!(opened.value.expose(), format!("value {number}").as_bytes());
+    }
 }
