@@ -90,8 +90,9 @@ impl Subjects {
         }
     }
 
-    /// Finishes erasures that were cut off, and does anew those that the registry has forgotten because
-    /// an older copy of it was restored: the keys remember.
+    /// Finishes erasures that were cut off, and does anew those that were undone: where the registry
+    /// has forgotten them because an older copy of it was restored, the keys remember, and where an
+    /// older copy of the keys was put back, the registry does.
     ///
     /// # Errors
     ///
@@ -99,8 +100,12 @@ impl Subjects {
     pub async fn finish_erasures(&self) -> Result<Vec<Certificate>, SubjectError> {
         let mut certificates = Vec::new();
         for erasure in self.stores.registry.erasures().await? {
+            let state = self.stores.keys.keys(&erasure.sid).await?;
             if erasure.finished_at.is_none() {
                 certificates.push(self.go_on(erasure, ErasureRequest::default()).await?);
+            } else if !matches!(state, SubjectKeyState::Destroyed(_)) {
+                let again = self.prove_again(&erasure.sid, ErasureRequest::default());
+                certificates.push(again.await?);
             }
         }
         for sid in self.forgotten().await? {
@@ -231,7 +236,7 @@ impl Subjects {
                 wrapped_sha256: digest(&key.wrapped_key),
             };
             progress.keys = keys.iter().map(named).collect();
-            let sealed = self.sealer.seal_bytes(sid, CONTROL, b"control").await.map_err(of_keys)?;
+            let sealed = self.sealer.seal_control(sid, CONTROL, &keys).map_err(of_keys)?;
             progress.control = URL_SAFE_NO_PAD.encode(sealed);
             let mut values = control(&progress.control);
             values.extend(self.values(sid).await?);

@@ -136,14 +136,16 @@ impl SubjectSealer {
         }
     }
 
-    /// Seals `plain` for `sid` as bytes, fetching the key if it is not at hand.
-    pub(crate) async fn seal_bytes(
+    /// Seals a control value for `sid`, whose erasure has begun, with the newest of `keys`.
+    pub(crate) fn seal_control(
         &self,
         sid: &Sid,
         purpose: &str,
-        plain: &[u8],
+        keys: &[StoredSubjectKey],
     ) -> Result<Vec<u8>, SealError> {
-        self.person(sid).await?.newest().seal(sid, purpose, plain, &*self.entropy)
+        let newest = keys.last().ok_or_else(|| SealError::NoKey(sid.clone()))?;
+        let key = self.root.unwrap(sid, newest.version, &newest.wrapped_key)?;
+        PersonKey::new(newest.version, &key)?.seal(sid, purpose, b"control", &*self.entropy)
     }
 
     /// The names of `sid`: issuer, name and when it was added, oldest first.
@@ -229,6 +231,12 @@ impl SubjectSealer {
         let epoch = self.look_again().await?;
         if let Some(person) = self.by_sid.get(sid).filter(|person| person.epoch == epoch) {
             return Ok(person);
+        }
+        // The registry is asked too: an older copy of the keys may have been put back by hand.
+        let registered = self.registry.with_sid(sid).await.map_err(unavailable)?;
+        if registered.is_some_and(|registered| registered.erasing_since.is_some()) {
+            self.let_go(sid);
+            return Err(SealError::NoKey(sid.clone()));
         }
         let state = self.keys.keys(sid).await.map_err(unavailable)?;
         self.at_hand_from_now(sid, epoch, state).await

@@ -14,7 +14,7 @@ use haechi_vault::{
     LONGEST_SUBJECT_KEY_BACKUP, Verdict, back_up, check_backup, restore,
 };
 
-use crate::people::{People, folder, root};
+use crate::people::{People, closed, folder, root};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -59,6 +59,7 @@ async fn a_backup_is_restored_into_an_empty_directory_and_goes_on_with_the_keys_
     assert_eq!(names(&there), ["audit", "haechi.db"]);
     // Without the keys of persons nothing about a person opens; with their copy it does.
     assert!(People::open(&there, 2).await.read(&token).await.is_err());
+    closed(&there).await;
     fs::remove_dir_all(&there).unwrap();
     restore(&to, &there, &root()).await.unwrap();
     let (_, copy) = people.subjects.back_up_keys(copies.path(), DAY).await.unwrap();

@@ -1,5 +1,6 @@
 //! Erasure, and its proof.
 
+use std::path::Path;
 use std::time::Duration;
 
 use haechi_core::{
@@ -10,7 +11,7 @@ use haechi_vault::{
     DATA_SUBJECT, ErasureRequest, KeyChoice, Retention, SubjectError, VaultConfig, Verdict,
 };
 
-use crate::people::{People, folder, stands_in};
+use crate::people::{People, closed, folder, stands_in};
 
 const REVERSIBLE: [Protection; 4] =
     [Protection::Token, Protection::SameToken, Protection::Seal, Protection::Format];
@@ -201,6 +202,7 @@ async fn an_older_backup_that_is_restored_does_not_bring_an_erased_person_back()
 
     // Over the database that is in use, beside the keys as they stand: the tombstone remains, and the
     // erasure that the registry has forgotten is done again.
+    closed(live.path()).await;
     for suffix in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(live.path().join(format!("haechi.db{suffix}")));
     }
@@ -217,6 +219,45 @@ async fn an_older_backup_that_is_restored_does_not_bring_an_erased_person_back()
     assert!(people.database.page(Some(&ann), None, 9).await.unwrap().is_empty());
     let refused = people.subjects.register(DATA_SUBJECT, "ann").await;
     assert!(matches!(refused, Err(SubjectError::Erased(_))), "{refused:?}");
+    assert!(people.subjects.finish_erasures().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_older_file_of_keys_that_is_put_back_does_not_bring_an_erased_person_back() {
+    let (live, aside) = (folder(), folder());
+    let names = ["subject-keys.db", "subject-keys.db-wal"];
+    let copy = |from: &Path, to: &Path| {
+        for name in names {
+            let _ = std::fs::remove_file(to.join(name));
+            let _ = std::fs::copy(from.join(name), to.join(name));
+        }
+        let _ = std::fs::remove_file(to.join("subject-keys.db-shm"));
+    };
+    let (ann, texts);
+    {
+        let people = People::open(live.path(), 1).await;
+        ann = people.subjects.register(DATA_SUBJECT, "ann").await.unwrap();
+        texts = protect_all(&people, "ann.private.number.4217", &ann).await;
+    }
+    closed(live.path()).await;
+    copy(live.path(), aside.path());
+    {
+        let people = People::open(live.path(), 1).await;
+        people.subjects.erase(&ann, request()).await.unwrap();
+    }
+    closed(live.path()).await;
+    copy(aside.path(), live.path());
+    let people = People::open(live.path(), 2).await;
+    assert_eq!(wrapped_keys(&people, &ann).await.len(), 1, "the key is back");
+    for text in &texts {
+        assert!(people.read(text).await.is_err(), "{text}");
+    }
+    let refused = people.protect(Protection::Seal, "more", &ann).await;
+    assert!(matches!(refused, Err(ProtectError::Gone)), "{refused:?}");
+    let again = people.subjects.finish_erasures().await.unwrap();
+    assert_eq!((again.len(), again[0].verdict), (1, Verdict::Erased));
+    let state = people.keys.keys(&ann).await.unwrap();
+    assert!(matches!(state, SubjectKeyState::Destroyed(_)), "{state:?}");
     assert!(people.subjects.finish_erasures().await.unwrap().is_empty());
 }
 

@@ -113,3 +113,15 @@ pub(crate) fn stands_in(folder: &Path, bytes: &[u8]) -> bool {
         std::fs::read(path).unwrap().windows(bytes.len()).any(|window| window == bytes)
     })
 }
+
+/// Waits until every connection to the databases in `folder` is closed: only then are they put aside.
+pub(crate) async fn closed(folder: &Path) {
+    for _ in 0..500 {
+        let mut names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        if !names.any(|name| name.to_str().unwrap().ends_with("-shm")) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("the databases were not closed");
+}
