@@ -79,7 +79,10 @@ const STAND_INS: [&str; 44] = [
 /// Whether `text` only holds the place of a value.
 pub(super) fn is_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    WORDS.iter().any(|word| lower.contains(word)) || is_monotonous(&lower) || is_counted(&lower)
+    let cut = text.ends_with("...");
+    cut || WORDS.iter().any(|word| lower.contains(word))
+        || is_monotonous(&lower)
+        || is_counted(&lower)
 }
 
 /// Whether `text` points to a value that is kept elsewhere: a variable, a template, a call, a path.

@@ -169,19 +169,22 @@ fn seed_phrase(text: &str) -> bool {
     })
 }
 
-/// Whether `text` reads as a name: words and small numbers, joined by `_`, `-`, `.`, `:`, `/` or by capitals.
+/// Whether `text` reads as a name: words and small numbers, joined by signs or by capitals.
 fn is_name(text: &str) -> bool {
     let parts = text.split(['_', '-', '.', ':', '/', ' ', '@']);
-    parts.filter(|part| !part.is_empty()).all(|part| changes(part) <= 1 + part.len() / 8)
+    parts.filter(|part| !part.is_empty()).all(|part| {
+        let numbered = changes(part, |byte| u8::from(byte.is_ascii_digit()));
+        let cased = changes(part, |byte| {
+            u8::from(byte.is_ascii_digit()) + 2 * u8::from(byte.is_ascii_uppercase())
+        });
+        numbered <= 1 + part.len() / 8 && cased <= 1 + part.len() * 7 / 20
+    })
 }
 
-/// How often letters and digits take turns, or a capital begins a new word.
-fn changes(part: &str) -> usize {
-    let kind = |byte: &u8| byte.is_ascii_digit();
-    part.as_bytes()
-        .windows(2)
-        .filter(|pair| pair.first().map(kind) != pair.last().map(kind))
-        .count()
+/// How often neighbours in `part` are of different kinds.
+fn changes(part: &str, kind: impl Fn(&u8) -> u8) -> usize {
+    let kinds = |pair: &[u8]| pair.first().map(&kind) != pair.last().map(&kind);
+    part.as_bytes().windows(2).filter(|pair| kinds(pair)).count()
 }
 
 /// Bits per byte, by how often each byte stands in `text` (Shannon).
