@@ -153,7 +153,8 @@ impl OpenRule {
 }
 
 /// Kinds that say little about a person by themselves. Unless the settings say otherwise they stay in
-/// results, which would be of no use without dates, places and links.
+/// results, which would be of no use without dates, places and links; as names of members they always
+/// stay.
 pub const SPARED: [&str; 5] = ["DATE_TIME", "LOCATION", "ORGANIZATION", "TITLE", "URL"];
 
 /// Members of results that the protocol itself needs unchanged. Nobody reads them as text.

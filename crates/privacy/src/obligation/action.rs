@@ -22,7 +22,7 @@ pub enum Action {
     /// Letters and digits become `*`; separators stay.
     Mask {
         /// How many letters and digits at the end stay; never more than half of them. Of an e-mail
-        /// address the end of the local part, of a URL nothing.
+        /// address the first letter stays instead, of a URL nothing.
         keep_last: u8,
     },
     /// `[EMAIL_ADDRESS_1]`, numbered by value: equal values of one message get equal numbers.

@@ -14,6 +14,7 @@ fn scene<'a>(roles: &'a BTreeSet<String>, receiver: &'a Sid) -> Scene<'a> {
         roles,
         receiver,
         subject: None,
+        skip: &[],
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Embedded {
     numbers: Vec<Range<usize>>,
     /// Strings that may be JSON themselves.
     inner: Vec<Range<usize>>,
+    /// The names of members.
+    names: Vec<Range<usize>>,
 }
 
 impl Embedded {
@@ -47,14 +49,17 @@ impl Embedded {
             return None;
         }
         let root = check(text.as_bytes(), &Limits::RESULT).ok()?;
-        let mut embedded = Self { numbers: Vec::new(), inner: Vec::new() };
+        let mut embedded = Self { numbers: Vec::new(), inner: Vec::new(), names: Vec::new() };
         embedded.collect(root);
         Some(embedded)
     }
 
     fn collect(&mut self, text: Text<'_>) {
         match text.kind() {
-            Kind::Object => text.members().for_each(|member| self.collect(member.value)),
+            Kind::Object => text.members().for_each(|member| {
+                self.names.push(member.key_span);
+                self.collect(member.value);
+            }),
             Kind::Array => text.elements().for_each(|element| self.collect(element)),
             Kind::Number => self.numbers.push(text.span()),
             Kind::String if is_open(text.raw()) => {
@@ -62,6 +67,11 @@ impl Embedded {
             }
             Kind::String | Kind::Boolean | Kind::Null => {}
         }
+    }
+
+    /// Whether `range` lies in the name of a member.
+    pub(crate) fn is_name(&self, range: &Range<usize>) -> bool {
+        around(&self.names, range).is_some_and(|name| range.end <= name.end)
     }
 
     /// The number that `range` of `text` lies in, and how it is written.

@@ -6,14 +6,16 @@ pub(crate) fn mask(value: &str, keep_last: u8) -> String {
     replace(value, keep_last, |_, _| '*')
 }
 
-/// [`mask`] as it suits `kind`: of an e-mail address the end of its local part stays, of a URL nothing,
-/// for what a mask leaves of a domain would be found as a domain again.
+/// [`mask`] as it suits `kind`. The end of an e-mail address or URL is the name of a person or domain,
+/// and would be found as one again: of the former the first letter stays, of the latter nothing.
 pub(crate) fn mask_of_kind(kind: &str, value: &str, keep_last: u8) -> String {
-    match (kind, value.rsplit_once('@')) {
-        ("EMAIL_ADDRESS", Some((local, domain))) => {
-            format!("{}@{}", mask(local, keep_last), mask(domain, 0))
+    let mut letters = value.chars();
+    match kind {
+        "URL" => mask(value, 0),
+        "EMAIL_ADDRESS" if keep_last > 0 && value.find('@').is_some_and(|at| at > 3) => {
+            letters.next().into_iter().chain(mask(letters.as_str(), 0).chars()).collect()
         }
-        ("URL", _) => mask(value, 0),
+        "EMAIL_ADDRESS" => mask(value, 0),
         _ => mask(value, keep_last),
     }
 }
@@ -71,7 +73,8 @@ mod tests {
         ] {
             assert_eq!(mask(value, keep), expected, "{value}");
         }
-        assert_eq!(mask_of_kind("EMAIL_ADDRESS", "ann.lee@x.example", 4), "***.lee@*.*******");
+        assert_eq!(mask_of_kind("EMAIL_ADDRESS", "ann.lee@x.example", 4), "a**.***@*.*******");
+        assert_eq!(mask_of_kind("EMAIL_ADDRESS", "ann@x.example", 4), "***@*.*******");
         assert_eq!(mask_of_kind("URL", "https://x.example/1", 4), "*****://*.*******/*");
         assert_eq!(mask_number("5551234567", 4), "1000004567");
         assert_eq!(mask_number("-37.5665", 0), "-10.0000");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use haechi_core::Protector;
 
 use crate::finding::Finding;
+use crate::obligation::SPARED;
 
 use super::embedded::{Embedded, Encoding, encoding_of};
 use super::leaf::{Leaf, Site};
@@ -29,7 +30,13 @@ pub(crate) fn covered(
 ) -> Vec<Covered> {
     let protected = protected(&leaf.text, protector);
     let embedded = Embedded::of(&leaf.text);
-    let whole = findings.iter().map(|finding| Covered {
+    // Dates and places as names of members are how tables are written, and programs need them.
+    let spared = |finding: &&Finding| {
+        let is_name = matches!(leaf.site, Site::Key { .. })
+            || embedded.as_ref().is_some_and(|it| it.is_name(&finding.range));
+        is_name && SPARED.contains(&&*finding.kind)
+    };
+    let whole = findings.iter().filter(|finding| !spared(finding)).map(|finding| Covered {
         range: clipped(&leaf.text, &finding.range),
         kind: Arc::clone(&finding.kind),
         score: finding.score,
@@ -53,6 +60,7 @@ fn protected(text: &str, protector: &dyn Protector) -> Vec<Range<usize>> {
     let mut ranges: Vec<_> =
         protector.recognize(text).into_iter().map(|it| around(it.range)).collect();
     ranges.extend(placeholders(text).map(around));
+    ranges.extend(masks(text));
     ranges.sort_by_key(|range| range.start);
     ranges.dedup_by(|next, last| {
         let overlaps = next.start < last.end;
@@ -62,6 +70,25 @@ fn protected(text: &str, protector: &dyn Protector) -> Vec<Range<usize>> {
         overlaps
     });
     ranges
+}
+
+/// Runs without space that have at least as many `*` as letters and digits, as every mask has: what is
+/// left of a value is no value.
+fn masks(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let ends_run = |c: char| c.is_whitespace() || matches!(c, '"' | '\\' | '<' | '>' | ',' | ';');
+    let mut at = 0;
+    let runs = if text.contains('*') { text } else { "" }.split(ends_run).map(move |run| {
+        let start = at;
+        // Whatever ended the run is one character long.
+        at += run.len()
+            + text.get(at + run.len()..).and_then(|it| it.chars().next()).map_or(0, char::len_utf8);
+        (start, run)
+    });
+    runs.filter_map(|(start, run)| {
+        let stars = run.matches('*').count();
+        let letters = run.chars().filter(|c| c.is_alphanumeric()).count();
+        (stars > 0 && stars >= letters).then(|| start..start + run.len())
+    })
 }
 
 /// `range` with `@token.invalid` behind it or `https://token.invalid/` before it.

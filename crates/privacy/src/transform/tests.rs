@@ -44,6 +44,7 @@ fn made(action: &str, text: &str, findings: Vec<Finding>) -> String {
         roles: &roles,
         receiver: &receiver,
         subject: None,
+        skip: &[],
     };
     let leaf = Leaf {
         site: Site::Plain,
@@ -125,4 +126,13 @@ fn what_is_protected_already_is_left_and_what_is_around_it_is_not() {
     let all = vec![finding("PERSON", 0..text.len(), false)];
     let expected = format!("{token} [PERSON_8] <{token}@token.invalid> [PERSON_7]");
     assert_eq!(made("redact", &text, all), expected);
+}
+
+#[test]
+fn what_a_mask_left_is_no_value_and_bold_text_is_no_mask() {
+    let text = "to a**.***@*.*******, or \"**** 1111\", or **Ann Lee** for é";
+    let found = |text| Found { text, kind: "PERSON", encoded: false };
+    assert_eq!(screened("redact", text, &[found("a**")]), text);
+    let expected = text.replace("Ann Lee", "[PERSON_1]");
+    assert_eq!(screened("redact", text, &[found("Ann Lee")]), expected);
 }

@@ -1,7 +1,7 @@
 //! A vault in memory: real tokens, kept in a map, with the limits that a vault has.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hasher as _};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 

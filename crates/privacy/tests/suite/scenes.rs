@@ -127,6 +127,7 @@ impl House {
             roles: &self.roles,
             receiver: &self.caller,
             subject: None,
+            skip: &[],
         }
     }
 
