@@ -207,6 +207,7 @@ impl<'r> Run<'r> {
         Tagger::embedded().tag(piece.text, &piece.above.all(), findings);
         let mut own = findings.split_off(from);
         own.retain(|finding| !self.detector.disabled_kinds.contains(&*finding.kind));
+        own.iter_mut().for_each(|finding| names::doubt(piece.text, finding));
         findings.append(&mut own);
     }
 
