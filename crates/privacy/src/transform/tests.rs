@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use haechi_core::Sid;
+use haechi_core::{ProtectError, Sid};
 
 use super::*;
 use crate::finding::{Evidence, Finding};
@@ -33,6 +33,18 @@ fn finding(kind: &str, range: Range<usize>, encoded: bool) -> Finding {
 }
 
 fn made(action: &str, text: &str, findings: Vec<Finding>) -> String {
+    let shelf = Shelf::default();
+    let made = made_by(&shelf, action, text, findings).unwrap();
+    assert!(shelf.calls() <= 1);
+    made
+}
+
+fn made_by(
+    shelf: &Shelf,
+    action: &str,
+    text: &str,
+    findings: Vec<Finding>,
+) -> Result<String, ProtectError> {
     let obligations =
         Obligations { results: Some(Action::parse(action).unwrap()), ..Obligations::default() };
     let (roles, receiver) = (BTreeSet::new(), Sid("caller".into()));
@@ -52,12 +64,11 @@ fn made(action: &str, text: &str, findings: Vec<Finding>) -> String {
         field: "".into(),
         text: Cow::Borrowed(text),
     };
-    let shelf = Shelf::default();
     let duties = obligations.within(&scene);
-    let mut sheet = Sheet::lay(vec![(leaf, findings)], &scene, &duties, &shelf);
+    let mut sheet = Sheet::lay(vec![(leaf, findings)], &scene, &duties, shelf);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(sheet.complete(text, &scene, &shelf)).unwrap();
-    sheet.plain().unwrap_or_else(|| text.to_owned())
+    runtime.block_on(sheet.complete(text, &scene, shelf))?;
+    Ok(sheet.plain().unwrap_or_else(|| text.to_owned()))
 }
 
 #[test]
@@ -111,8 +122,8 @@ fn findings_that_overlap_become_one_and_those_that_do_not_fit_cover_everything()
     let text = "Dr Ann Lee Jr";
     let both = vec![finding("PERSON", 0..10, false), finding("PERSON", 3..13, false)];
     assert_eq!(made("redact", text, both), "[PERSON_1]");
-    for range in [5..99, 99..100, 9..3] {
-        let odd = vec![finding("PERSON", range, false)];
+    for (start, end) in [(5, 99), (99, 100), (9, 3)] {
+        let odd = vec![finding("PERSON", start..end, false)];
         assert_eq!(made("redact", text, odd), "[PERSON_1]");
     }
     // Inside a character.
@@ -135,4 +146,13 @@ fn what_a_mask_left_is_no_value_and_bold_text_is_no_mask() {
     assert_eq!(screened("redact", text, &[found("a**")]), text);
     let expected = text.replace("Ann Lee", "[PERSON_1]");
     assert_eq!(screened("redact", text, &[found("Ann Lee")]), expected);
+}
+
+#[test]
+fn a_locked_vault_is_asked_only_where_it_is_needed() {
+    let shelf = Shelf::default();
+    shelf.lock();
+    let of = |action| made_by(&shelf, action, "Ann Lee", vec![finding("PERSON", 0..7, false)]);
+    assert_eq!(of("redact").unwrap(), "[PERSON_1]");
+    assert!(matches!(of("tokenize"), Err(ProtectError::Unavailable(_))));
 }
