@@ -168,6 +168,18 @@ impl Words {
         rules
     }
 
+    /// The rules that a word in the member name `key` speaks against, ascending.
+    pub(super) fn against_key(&self, key: &str) -> Vec<usize> {
+        let words = keys::words(key);
+        let mut nearby = Nearby::default();
+        let places = self.places(&mut nearby, &words, &(0..words.len()));
+        let words = places.filter_map(|place| self.words.get(place.word));
+        let mut rules: Vec<usize> = words.flat_map(|word| word.bad_for.iter().copied()).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        rules
+    }
+
     fn places<'n>(
         &self,
         nearby: &'n mut Nearby,

@@ -24,6 +24,8 @@ pub(super) struct Bench<'b> {
     pub(super) text: &'b str,
     /// The rules that the names above the text speak for, ascending.
     pub(super) by_key: &'b [(usize, Arc<str>)],
+    /// The rules that the nearest name speaks against, ascending.
+    pub(super) against: &'b [usize],
     pub(super) only: Option<usize>,
     /// Whether rules without keywords are passed over.
     pub(super) only_keyword_rules: bool,
@@ -95,6 +97,9 @@ impl Bench<'_> {
         let context = match self.words.neighbours(self.nearby, self.text, &value, (index, rule)) {
             Neighbours::Against if key.is_none() => return None,
             Neighbours::For(word) => Some(word),
+            Neighbours::Silent if key.is_none() && self.against.binary_search(&index).is_ok() => {
+                return None;
+            }
             Neighbours::Against | Neighbours::Silent => None,
         };
         let supported = key.is_some() || context.is_some();

@@ -10,7 +10,7 @@ use super::above::Above;
 use super::gate::Traits;
 use super::judge::Bench;
 use super::scan::Target;
-use super::scratch::Scratch;
+use super::scratch::{Key, Scratch};
 use super::view::View;
 use super::{Detector, encoded, names, overlap, protected, walk};
 use crate::Tagger;
@@ -38,6 +38,8 @@ pub(super) struct Run<'r> {
     pub(super) scratch: &'r mut Scratch,
     pub(super) only: Option<usize>,
     by_key: Vec<(usize, Arc<str>)>,
+    /// What the nearest name tells.
+    nearest: Arc<Key>,
     /// Bytes that may still be decoded.
     budget: usize,
 }
@@ -69,7 +71,7 @@ impl<'r> Run<'r> {
         bytes: usize,
     ) -> Self {
         let budget = bytes.saturating_mul(DECODED_PER_BYTE).saturating_add(DECODED_FREE);
-        Self { detector, scratch, only, by_key: Vec::new(), budget }
+        Self { detector, scratch, only, by_key: Vec::new(), nearest: Arc::default(), budget }
     }
 
     /// Adds what is found in `piece` and in what it encodes; what overlaps is left in.
@@ -126,7 +128,7 @@ impl<'r> Run<'r> {
 
     fn patterns(&mut self, piece: Piece<'_>, traits: &Traits, findings: &mut Vec<Finding>) {
         let view = View::of(piece.text, traits);
-        self.supported_by(piece.above);
+        self.supported_by(piece.above, piece.target);
         let from = findings.len();
         if view.is_changed() {
             self.judge(&view.text, &Traits::of(&view.text), false, findings);
@@ -154,6 +156,7 @@ impl<'r> Run<'r> {
             keywords,
             text,
             by_key: &self.by_key,
+            against: &self.nearest.against,
             only: self.only,
             only_keyword_rules,
             minimum_score: config.minimum_score,
@@ -183,6 +186,7 @@ impl<'r> Run<'r> {
         let value = key.len() + 5..assignment.len() - 1;
         let from = findings.len();
         self.by_key.clear();
+        self.nearest = Arc::default();
         self.judge(&assignment, &Traits::of(&assignment), true, findings);
         let mut own = findings.split_off(from);
         own.retain(|finding| value.start <= finding.range.start && finding.range.end <= value.end);
@@ -263,11 +267,17 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn supported_by(&mut self, above: Above<'_>) {
+    fn supported_by(&mut self, above: Above<'_>, target: Target) {
         self.by_key.clear();
-        for key in above.nearest().take(KEYS) {
+        self.nearest = Arc::default();
+        // What is itself a name does not speak for itself.
+        let own = usize::from(target == Target::Key);
+        for (key, distance) in above.nearest().skip(own).take(KEYS).zip(0..) {
             let known = self.scratch.of_key(self.detector, key);
             self.by_key.extend(known.rules.iter().cloned());
+            if distance == 0 {
+                self.nearest = known;
+            }
         }
         // The sort is stable: the innermost name goes first.
         self.by_key.sort_by_key(|(rule, _)| *rule);

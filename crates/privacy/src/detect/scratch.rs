@@ -25,6 +25,8 @@ const MAX_KEY_BYTES: usize = 256;
 pub(super) struct Key {
     /// The rules that it speaks for, ascending, with the word that does.
     pub(super) rules: Vec<(usize, Arc<str>)>,
+    /// The rules it speaks against, ascending.
+    pub(super) against: Vec<usize>,
     /// Whether a keyword of a rule stands in it.
     pub(super) holds_keyword: bool,
     /// Whether what is called so may be a name.
@@ -78,6 +80,7 @@ impl Scratch {
         }
         let told = Arc::new(Key {
             rules: detector.words.of_key(key),
+            against: detector.words.against_key(key),
             holds_keyword: detector.keywords.stand_in(key),
             is_naming: is_naming(&fold(key)),
         });
