@@ -81,6 +81,8 @@ pub trait SubjectKeyStore: Send + Sync + fmt::Debug {
         after: Option<&Sid>,
         limit: u32,
     ) -> Result<Vec<(Sid, SubjectKeyState)>, StoreError>;
+    /// Everybody whose keys were destroyed, and when, by sid.
+    async fn tombstones(&self) -> Result<Vec<(Sid, Timestamp)>, StoreError>;
     /// Everything that may hold bytes of a key, as it lies on the disk.
     fn raw(&self) -> Result<Vec<RawFile>, StoreError>;
 }
@@ -224,6 +226,8 @@ pub trait SubjectRegistry: Send + Sync + fmt::Debug {
     async fn release(&self, sid: &Sid, hold_id: &str) -> Result<bool, StoreError>;
     /// The holds on a person, oldest first.
     async fn holds(&self, sid: &Sid) -> Result<Vec<LegalHold>, StoreError>;
+    /// Everybody on whom a hold stands, by sid.
+    async fn held(&self) -> Result<Vec<Sid>, StoreError>;
 
     /// Begins an erasure unless a hold stands; one step against [`SubjectRegistry::hold`]. One that
     /// has begun stays as it was. [`StoreError::Missing`] without such a person.
@@ -241,7 +245,9 @@ pub trait SubjectRegistry: Send + Sync + fmt::Debug {
         certificate: &str,
         at: Timestamp,
     ) -> Result<(), StoreError>;
-    /// All erasures, oldest first.
+    /// The erasure of `sid`.
+    async fn erasure(&self, sid: &Sid) -> Result<Option<StoredErasure>, StoreError>;
+    /// All erasures, oldest first, without what was noted of them.
     async fn erasures(&self) -> Result<Vec<StoredErasure>, StoreError>;
 
     /// Notes a copy of the keys that is made. [`StoreError::Exists`] when the id is taken.

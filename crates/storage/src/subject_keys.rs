@@ -145,6 +145,15 @@ impl SubjectKeyStore for SubjectKeyFile {
             .await
     }
 
+    async fn tombstones(&self) -> Result<Vec<(Sid, Timestamp)>, StoreError> {
+        self.0
+            .read(|connection| {
+                let sql = "SELECT sid, at_ms FROM destroyed ORDER BY sid";
+                many(connection, sql, [], |row| Ok((sid_of(row)?, moment(row, "at_ms")?)))
+            })
+            .await
+    }
+
     fn raw(&self) -> Result<Vec<RawFile>, StoreError> {
         self.0.raw_files()
     }

@@ -101,10 +101,9 @@ impl Subjects {
         let mut certificates = Vec::new();
         for erasure in self.stores.registry.erasures().await? {
             let state = self.stores.keys.keys(&erasure.sid).await?;
-            if erasure.finished_at.is_none() {
-                certificates.push(self.go_on(erasure, ErasureRequest::default()).await?);
-            } else if !matches!(state, SubjectKeyState::Destroyed(_)) {
-                let again = self.prove_again(&erasure.sid, ErasureRequest::default());
+            let stands = matches!(state, SubjectKeyState::Destroyed(_));
+            if erasure.finished_at.is_none() || !stands {
+                let again = self.erase(&erasure.sid, ErasureRequest::default());
                 certificates.push(again.await?);
             }
         }
@@ -124,8 +123,8 @@ impl Subjects {
     ///
     /// [`SubjectError::Unknown`] when there is none.
     pub async fn certificate(&self, sid: &Sid) -> Result<Certificate, SubjectError> {
-        let erasures = self.stores.registry.erasures().await?;
-        let erasure = erasures.into_iter().find(|it| it.sid == *sid && it.finished_at.is_some());
+        let erasure = self.stores.registry.erasure(sid).await?;
+        let erasure = erasure.filter(|erasure| erasure.finished_at.is_some());
         let record = erasure.ok_or_else(|| SubjectError::Unknown(sid.clone()))?.record;
         read(sid, &record.unwrap_or_default())
     }
@@ -314,21 +313,13 @@ impl Subjects {
     /// People whose keys were destroyed and whose erasure the registry does not know of.
     async fn forgotten(&self) -> Result<Vec<Sid>, SubjectError> {
         let mut forgotten = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self.stores.keys.list(after.as_ref(), PAGE).await?;
-            let Some((last, _)) = page.last() else { return Ok(forgotten) };
-            after = Some(last.clone());
-            for (sid, state) in page {
-                if !matches!(state, SubjectKeyState::Destroyed(_)) {
-                    continue;
-                }
-                let known = self.stores.registry.with_sid(&sid).await?;
-                if known.is_some_and(|known| known.erasing_since.is_none()) {
-                    forgotten.push(sid);
-                }
+        for (sid, _) in self.stores.keys.tombstones().await? {
+            let known = self.stores.registry.with_sid(&sid).await?;
+            if known.is_some_and(|known| known.erasing_since.is_none()) {
+                forgotten.push(sid);
             }
         }
+        Ok(forgotten)
     }
 }
 

@@ -309,14 +309,7 @@ impl Subjects {
     ///
     /// [`SubjectError::Store`].
     pub async fn held(&self) -> Result<BTreeSet<Sid>, SubjectError> {
-        let mut held = BTreeSet::new();
-        let mut after = None;
-        loop {
-            let page = self.stores.registry.list(after.as_ref(), PAGE).await?;
-            let Some(last) = page.last() else { return Ok(held) };
-            after = Some(last.sid.clone());
-            held.extend(page.into_iter().filter(|person| person.holds > 0).map(|it| it.sid));
-        }
+        Ok(self.stores.registry.held().await?.into_iter().collect())
     }
 
     /// Deletes the tokens whose time is over, but for those of people who are held; answers how many.

@@ -186,6 +186,15 @@ impl SubjectRegistry for Memory {
         self.read(|state| state.holds_on(sid))
     }
 
+    async fn held(&self) -> Result<Vec<Sid>, StoreError> {
+        self.read(|state| {
+            let mut held: Vec<Sid> =
+                state.people.holds.keys().map(|(sid, _)| sid.clone()).collect();
+            held.dedup();
+            held
+        })
+    }
+
     async fn begin_erasure(&self, sid: &Sid, at: Timestamp) -> Result<ErasureStart, StoreError> {
         self.write(|state| {
             if let Some(begun) = state.people.erasures.get(sid) {
@@ -240,9 +249,15 @@ impl SubjectRegistry for Memory {
         })
     }
 
+    async fn erasure(&self, sid: &Sid) -> Result<Option<StoredErasure>, StoreError> {
+        self.read(|state| state.people.erasures.get(sid).cloned())
+    }
+
     async fn erasures(&self) -> Result<Vec<StoredErasure>, StoreError> {
         self.read(|state| {
-            let mut erasures: Vec<_> = state.people.erasures.values().cloned().collect();
+            let erasures = state.people.erasures.values().cloned();
+            let mut erasures: Vec<_> =
+                erasures.map(|erasure| StoredErasure { record: None, ..erasure }).collect();
             erasures.sort_by(|a, b| (a.begun_at, &a.sid).cmp(&(b.begun_at, &b.sid)));
             erasures
         })

@@ -125,6 +125,10 @@ impl SubjectKeyStore for MemorySubjectKeys {
         Ok(sids.into_iter().take(limit).map(|sid| (sid.clone(), keys.state(sid))).collect())
     }
 
+    async fn tombstones(&self) -> Result<Vec<(Sid, Timestamp)>, StoreError> {
+        Ok(self.lock()?.destroyed.iter().map(|(sid, at)| (sid.clone(), *at)).collect())
+    }
+
     fn raw(&self) -> Result<Vec<RawFile>, StoreError> {
         let keys = self.lock()?;
         let wrapped = keys.kept.values().map(|key| key.wrapped_key.clone());

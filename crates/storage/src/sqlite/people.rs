@@ -132,6 +132,14 @@ impl SubjectRegistry for Sqlite {
         self.read(move |connection| holds(connection, &sid)).await
     }
 
+    async fn held(&self) -> Result<Vec<Sid>, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT DISTINCT sid FROM subject_holds ORDER BY sid";
+            many(connection, sql, [], sid_of)
+        })
+        .await
+    }
+
     async fn begin_erasure(&self, sid: &Sid, at: Timestamp) -> Result<ErasureStart, StoreError> {
         let sid = sid.clone();
         self.write(move |transaction| begin(transaction, &sid, at).map(Written::Quiet)).await
@@ -176,9 +184,15 @@ impl SubjectRegistry for Sqlite {
         .await
     }
 
+    async fn erasure(&self, sid: &Sid) -> Result<Option<StoredErasure>, StoreError> {
+        let sid = sid.clone();
+        self.read(move |connection| erasure_of(connection, &sid)).await
+    }
+
     async fn erasures(&self) -> Result<Vec<StoredErasure>, StoreError> {
         self.read(|connection| {
-            let sql = "SELECT * FROM subject_erasures ORDER BY begun_at_ms, sid";
+            let sql = "SELECT sid, begun_at_ms, NULL AS record, finished_at_ms
+                       FROM subject_erasures ORDER BY begun_at_ms, sid";
             many(connection, sql, [], erasure)
         })
         .await

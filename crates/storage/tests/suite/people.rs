@@ -87,6 +87,9 @@ pub(crate) async fn a_hold_stands_against_an_erasure_until_it_is_released(backen
     assert_missing(there.hold(&sid("b"), hold("h-1")).await, "subject");
     assert_eq!(there.with_sid(&sid("a")).await.unwrap().unwrap().holds, 1);
     assert_eq!(there.holds(&sid("a")).await.unwrap(), [hold("h-1")]);
+    here.hold(&sid("a"), hold("h-2")).await.unwrap();
+    assert_eq!(there.held().await.unwrap(), [sid("a")]);
+    assert!(there.release(&sid("a"), "h-2").await.unwrap());
     let start = there.begin_erasure(&sid("a"), Timestamp(9)).await.unwrap();
     assert_eq!(start, ErasureStart::Held(vec![hold("h-1")]));
     assert!(there.erasures().await.unwrap().is_empty());
@@ -130,7 +133,10 @@ pub(crate) async fn an_erasure_goes_on_where_it_stood_and_keeps_its_certificate(
     assert_eq!(there.forget_names(&sid("a")).await.unwrap(), 0);
     there.finish_erasure(&sid("a"), "{\"done\":1}", Timestamp(10)).await.unwrap();
     let all = here.erasures().await.unwrap();
-    assert_eq!(all[0].record.as_deref(), Some("{\"done\":1}"));
+    assert_eq!(all[0].record, None);
+    let whole = here.erasure(&sid("a")).await.unwrap().unwrap();
+    assert_eq!(whole.record.as_deref(), Some("{\"done\":1}"));
+    assert_eq!(here.erasure(&sid("b")).await.unwrap(), None);
     assert_eq!(all[0].finished_at, Some(Timestamp(10)));
     let person = here.by_name(&[1; 32]).await.unwrap().unwrap();
     assert_eq!(person.erasing_since, Some(Timestamp(9)));

@@ -67,6 +67,7 @@ pub(crate) async fn a_destroyed_key_stays_destroyed(backend: Backend) {
     assert_eq!(here.keep(key("a", 7, b"new")).await.unwrap(), destroyed);
     assert_eq!(here.destroy(&sid("a"), Timestamp(9)).await.unwrap(), Timestamp(5));
     assert_eq!(here.keys(&sid("b")).await.unwrap(), kept(&[key("b", 1, b"bee")]));
+    assert_eq!(here.tombstones().await.unwrap(), [(sid("a"), Timestamp(5))]);
     // Also where there was none: what was erased elsewhere is not made here.
     here.destroy(&sid("c"), Timestamp(6)).await.unwrap();
     let none = SubjectKeyState::Destroyed(Timestamp(6));

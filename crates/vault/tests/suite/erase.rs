@@ -1,6 +1,7 @@
 //! Erasure, and its proof.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use haechi_core::{
@@ -10,6 +11,7 @@ use haechi_core::{
 use haechi_vault::{
     DATA_SUBJECT, ErasureRequest, KeyChoice, Retention, SubjectError, VaultConfig, Verdict,
 };
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::people::{People, closed, folder, stands_in};
 
@@ -354,18 +356,21 @@ async fn a_search_through_the_folder_that_is_in_use_leaves_its_locks_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn values_that_race_an_erasure_open_no_more_afterwards() {
     let folder = folder();
-    let people = std::sync::Arc::new(People::open(folder.path(), 1).await);
-    let other = std::sync::Arc::new(People::open(folder.path(), 2).await);
+    let people = Arc::new(People::open(folder.path(), 1).await);
+    let other = Arc::new(People::open(folder.path(), 2).await);
     let ann = people.subjects.register(DATA_SUBJECT, "ann").await.unwrap();
-    let mut writers = Vec::new();
+    let (mut writers, made) = (Vec::new(), Arc::new(Semaphore::new(0)));
     for process in [&people, &other] {
-        let (process, ann) = (std::sync::Arc::clone(process), ann.clone());
+        let (process, ann, made) = (Arc::clone(process), ann.clone(), Arc::clone(&made));
         writers.push(tokio::spawn(async move {
             let mut texts = Vec::new();
             for number in 0..400 {
                 let how = REVERSIBLE[number % 3];
                 match process.protect(how, &format!("value {number}"), &ann).await {
-                    Ok(text) => texts.push(text),
+                    Ok(text) => {
+                        texts.push(text);
+                        made.add_permits(1);
+                    }
                     Err(ProtectError::Gone) => return texts,
                     Err(error) => panic!("{error:?}"),
                 }
@@ -373,23 +378,20 @@ async fn values_that_race_an_erasure_open_no_more_afterwards() {
             texts
         }));
     }
-    tokio::time::sleep(Duration::from_millis(40)).await;
+    made.acquire_many(6).await.unwrap().forget();
     let certificate = people.subjects.erase(&ann, request()).await.unwrap();
     assert_eq!(certificate.verdict, Verdict::Erased);
-    let mut made = 0;
     for writer in writers {
         for text in writer.await.unwrap() {
-            made += 1;
             assert!(people.read(&text).await.is_err() && other.read(&text).await.is_err());
         }
     }
-    assert!(made > 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_person_that_is_erased_while_everything_is_rewrapped_stays_erased() {
     let folder = folder();
-    let people = std::sync::Arc::new(People::open(folder.path(), 1).await);
+    let people = Arc::new(People::open(folder.path(), 1).await);
     let other = People::open(folder.path(), 2).await;
     let ann = people.subjects.register(DATA_SUBJECT, "ann").await.unwrap();
     let bob = people.subjects.register(DATA_SUBJECT, "bob").await.unwrap();
@@ -400,8 +402,8 @@ async fn a_person_that_is_erased_while_everything_is_rewrapped_stays_erased() {
         of_bob.push(people.protect(Protection::Token, &value, &bob).await.unwrap());
     }
     people.vault.rotate(&KeyChoice::default()).await.unwrap();
-    let rewrapping = std::sync::Arc::clone(&people);
-    let (started, start) = tokio::sync::oneshot::channel();
+    let rewrapping = Arc::clone(&people);
+    let (started, start) = oneshot::channel();
     let rewrap = tokio::spawn(async move {
         let mut started = Some(started);
         let mut progress = |_: &_| {

@@ -115,10 +115,17 @@ pub(crate) fn stands_in(folder: &Path, bytes: &[u8]) -> bool {
 }
 
 /// Waits until every connection to the databases in `folder` is closed: only then are they put aside.
+/// Each connection has the index of its log open, and nothing else does.
 pub(crate) async fn closed(folder: &Path) {
+    let folder = folder.canonicalize().unwrap();
+    let is_index = |entry: std::io::Result<std::fs::DirEntry>| {
+        let Ok(target) = entry.and_then(|entry| std::fs::read_link(entry.path())) else {
+            return false;
+        };
+        target.starts_with(&folder) && target.to_str().unwrap().contains("-shm")
+    };
     for _ in 0..500 {
-        let mut names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        if !names.any(|name| name.to_str().unwrap().ends_with("-shm")) {
+        if !std::fs::read_dir("/proc/self/fd").unwrap().any(is_index) {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
