@@ -13,7 +13,7 @@ use haechi_audit::{AuditConfig, AuditLog, Durability, Reader};
 use haechi_core::json::{Checked, Limits};
 use haechi_core::{
     Clock, Entropy, Era, Event, Fetch, FetchError, Fetched, ManualClock, Means, Origin, Principal,
-    Sealer, Secret, SeededEntropy, Timestamp, UpstreamName,
+    Sealer, Secret, SeededEntropy, SubjectKeyStore, Timestamp, UpstreamName,
 };
 use haechi_guard::{
     Answer, AnswerBody, AnswerItem, Call, Guard, GuardConfig, Incoming, IncomingBody, IncomingItem,
@@ -145,6 +145,7 @@ pub(crate) struct Hall {
     pub(crate) identity: Arc<Identity>,
     pub(crate) sealer: Arc<SubjectSealer>,
     pub(crate) vault: Arc<Vault>,
+    keys: Arc<MemorySubjectKeys>,
     pub(crate) audit: AuditLog,
     pub(crate) directory: PathBuf,
     _folder: tempfile::TempDir,
@@ -165,7 +166,7 @@ impl Hall {
         let keys = Arc::new(MemorySubjectKeys::default());
         let opened = SubjectSealer::open(
             store.clone(),
-            keys,
+            keys.clone(),
             &file_key,
             clock.clone(),
             Arc::clone(&entropy),
@@ -211,7 +212,18 @@ impl Hall {
             script: Mutex::new(Script::Result(r#"{"content":[]}"#)),
             seen: Mutex::new(Vec::new()),
         });
-        Self { guard, upstream, clock, identity, sealer, vault, audit, directory, _folder: folder }
+        Self {
+            guard,
+            upstream,
+            clock,
+            identity,
+            sealer,
+            vault,
+            keys,
+            audit,
+            directory,
+            _folder: folder,
+        }
     }
 
     pub(crate) fn upstream(&self) -> Arc<dyn Upstream> {
@@ -257,6 +269,12 @@ impl Hall {
         session: Option<&Arc<str>>,
     ) -> Result<Answer, Refusal> {
         self.guard.relay(who, passage(Some(body), session), &self.upstream()).await
+    }
+
+    /// Takes the keys of a person away.
+    pub(crate) async fn erase(&self, issuer: &str, id: &str) {
+        let sid = self.sealer.sid(issuer, id).await.unwrap();
+        self.keys.destroy(&sid, self.clock.now()).await.unwrap();
     }
 
     /// Every event of the log so far.

@@ -9,3 +9,5 @@ mod doors;
 mod hall;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod unseen;
