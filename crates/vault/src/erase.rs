@@ -69,13 +69,18 @@ impl Subjects {
     ///
     /// # Errors
     ///
-    /// [`SubjectError::Held`] while a legal hold stands, [`SubjectError::Unknown`]. After any other the
-    /// erasure has begun and is finished by asking again, or by [`Self::finish_erasures`].
+    /// [`SubjectError::Held`] while a legal hold stands, [`SubjectError::Unknown`], and
+    /// [`SubjectError::File`] for a folder that is not there. After any other the erasure has begun and is finished by asking again, or by [`Self::finish_erasures`].
     pub async fn erase(
         &self,
         sid: &Sid,
         request: ErasureRequest,
     ) -> Result<Certificate, SubjectError> {
+        // A folder that is misspelt must not be noticed when it is too late.
+        for path in &request.backups {
+            let found = std::fs::symlink_metadata(path);
+            found.map_err(|source| SubjectError::File { path: path.clone(), source })?;
+        }
         let start = self.stores.registry.begin_erasure(sid, self.clock.now()).await;
         let start = start.map_err(|error| match error {
             StoreError::Missing(_) => SubjectError::Unknown(sid.clone()),

@@ -45,6 +45,9 @@ pub struct ProbedFile {
 pub struct Probe {
     /// Every file that was searched.
     pub files: Vec<ProbedFile>,
+    /// Files and folders that could not be read: of them the search says nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsearched: Vec<PathBuf>,
     /// How many keys were tried: of the person, and of everybody else.
     pub keys_tried: usize,
     /// How many values of the person there were to open.
@@ -78,6 +81,7 @@ pub(crate) struct Search {
     bound: Vec<Vec<u8>>,
     found: Vec<Secret>,
     files: Vec<ProbedFile>,
+    unsearched: Vec<PathBuf>,
     /// Device and inode of what is in use.
     in_use: HashSet<(u64, u64)>,
 }
@@ -92,8 +96,8 @@ impl Search {
     ) -> Self {
         let mut bound = vec![bound_lookup(sid, lookup)];
         bound.extend((1..=versions).map(|version| bound_version(sid, version)));
-        let (found, files, in_use) = (Vec::new(), Vec::new(), HashSet::new());
-        Self { sealer, bound, found, files, in_use }
+        let (found, files, unsearched) = (Vec::new(), Vec::new(), Vec::new());
+        Self { sealer, bound, found, files, unsearched, in_use: HashSet::new() }
     }
 
     /// Searches all of it.
@@ -102,7 +106,7 @@ impl Search {
         let searched = tokio::task::spawn_blocking(move || {
             self.in_use = files.iter().flat_map(|file| around(&file.name)).collect();
             files.into_iter().try_for_each(|file| self.file(file))?;
-            backups.iter().try_for_each(|folder| self.tree(folder))?;
+            backups.iter().for_each(|folder| self.tree(folder));
             Ok(self)
         });
         searched.await.map_err(|_| SubjectError::Stopped)?
@@ -143,22 +147,30 @@ impl Search {
     ///
     /// INVARIANT: a file that is in use is not opened here. It was searched already, and closing it
     /// would drop every lock that this process holds on it.
-    fn tree(&mut self, folder: &Path) -> Result<(), SubjectError> {
+    fn tree(&mut self, folder: &Path) {
+        if self.branch(folder).is_err() {
+            self.unsearched.push(folder.to_owned());
+        }
+    }
+
+    fn branch(&mut self, folder: &Path) -> Result<(), SubjectError> {
         let at = |source| SubjectError::File { path: folder.to_owned(), source };
         let metadata = fs::symlink_metadata(folder).map_err(at)?;
         if self.in_use.contains(&(metadata.dev(), metadata.ino())) || metadata.is_symlink() {
             return Ok(());
         }
-        if !metadata.is_dir() {
+        if metadata.is_file() {
             let bytes = Box::new(File::open(folder).map_err(at)?);
             return self.file(RawFile { name: folder.to_owned(), bytes });
         }
+        // What is neither file nor folder (a pipe, a device) is no folder to read: that is an error.
         let mut names = Vec::new();
         for entry in fs::read_dir(folder).map_err(at)? {
             names.push(entry.map_err(at)?.path());
         }
         names.sort();
-        names.iter().try_for_each(|name| self.tree(name))
+        names.iter().for_each(|name| self.tree(name));
+        Ok(())
     }
 
     /// Tries every key that was found, and `others`, on every one of `values`.
@@ -180,7 +192,8 @@ impl Search {
             }
         }
         let keys_tried = keys.len();
-        Probe { files: self.files, keys_tried, values: values.len(), values_opened }
+        let (files, unsearched, values) = (self.files, self.unsearched, values.len());
+        Probe { files, unsearched, keys_tried, values, values_opened }
     }
 
     /// How many keys of the person stand in `bytes`.

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use haechi_core::{
-    ProtectError, Protection, SealError, Sealer as _, Sid, SubjectKeyState, SubjectKeyStore as _,
-    SubjectRegistry as _, Timestamp, TokenStore as _,
+    ProtectError, Protection, SealError, Sealed, Sealer as _, Secret, Sid, SubjectKeyState,
+    SubjectKeyStore as _, SubjectRegistry as _, SubjectStore as _, Timestamp, TokenStore as _,
 };
+use haechi_storage::Sqlite;
 use haechi_vault::{
     DATA_SUBJECT, ErasureRequest, KeyChoice, Retention, SubjectError, VaultConfig, Verdict,
 };
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::people::{People, closed, folder, stands_in};
+use crate::subject_sealer::{OLD, from_hex, old_subject};
 
 const REVERSIBLE: [Protection; 4] =
     [Protection::Token, Protection::SameToken, Protection::Seal, Protection::Format];
@@ -322,6 +324,56 @@ async fn a_key_that_still_stands_in_an_old_backup_is_found_and_named() {
     assert_eq!((again.verdict, again.remains.len()), (Verdict::Erased, 0));
     assert_eq!((again.after.values, again.after.values_opened), (1, 0));
     assert_eq!(people.subjects.certificate(&ann).await.unwrap(), again);
+}
+
+#[tokio::test]
+async fn a_backup_from_before_keys_had_their_own_file_is_found_to_hold_the_key() {
+    let (live, copies) = (folder(), folder());
+    for folder in [&live, &copies] {
+        let old = Sqlite::open(&folder.path().join("haechi.db")).await.unwrap();
+        old.find_or_add(old_subject()).await.unwrap();
+        drop(old);
+        closed(folder.path()).await;
+    }
+    let wrapped = from_hex(OLD[2]);
+    assert!(stands_in(live.path(), &wrapped) && stands_in(copies.path(), &wrapped));
+    let people = People::under(live.path(), 1, Secret::new(vec![1; 32])).await;
+    assert!(!stands_in(live.path(), &wrapped), "it has moved");
+    let ann = old_subject().sid;
+    let backups = vec![copies.path().to_owned()];
+    let sealed = vec![("who".to_owned(), Sealed(OLD[3].to_owned()))];
+    let request = ErasureRequest { backups, sealed, ..request() };
+    let certificate = people.subjects.erase(&ann, request.clone()).await.unwrap();
+    assert_eq!(certificate.verdict, Verdict::NotErased);
+    assert!(!certificate.remains.is_empty());
+    assert_eq!((certificate.after.values, certificate.after.values_opened), (2, 2));
+    certificate.remains.iter().for_each(|name| std::fs::remove_file(name).unwrap());
+    let certificate = people.subjects.erase(&ann, request).await.unwrap();
+    assert_eq!(certificate.verdict, Verdict::Erased, "{certificate:#?}");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_misspelt_is_noticed_before_and_one_that_vanished_is_named() {
+    let (folder, copies) = (folder(), folder());
+    let people = People::open(folder.path(), 1).await;
+    let ann = people.subjects.register(DATA_SUBJECT, "ann").await.unwrap();
+    let backups = vec![copies.path().join("misspelt")];
+    let refused = people.subjects.erase(&ann, ErasureRequest { backups, ..request() }).await;
+    assert!(matches!(refused, Err(SubjectError::File { .. })), "{refused:?}");
+    assert!(people.database.erasures().await.unwrap().is_empty());
+    people.protect(Protection::Token, "value", &ann).await.unwrap();
+
+    let there = copies.path().join("there");
+    std::fs::create_dir(&there).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", there.join("endless")).unwrap();
+    let backups = vec![there.clone()];
+    let request = ErasureRequest { backups, ..request() };
+    people.subjects.erase(&ann, request.clone()).await.unwrap();
+    let again = people.subjects.erase(&ann, request.clone()).await.unwrap();
+    assert!(again.after.unsearched.is_empty());
+    std::fs::remove_dir_all(&there).unwrap();
+    let again = people.subjects.prove_again(&ann, request).await.unwrap();
+    assert!(again.after.unsearched.iter().eq([&there]));
 }
 
 #[tokio::test]

@@ -46,20 +46,23 @@ impl People {
     }
 
     pub(crate) async fn with(folder: &Path, seed: u64, config: VaultConfig) -> Self {
-        Self::try_open(folder, seed, config).await.unwrap()
+        Self::try_open(folder, seed, (config, root())).await.unwrap()
+    }
+
+    pub(crate) async fn under(folder: &Path, seed: u64, root: Secret) -> Self {
+        Self::try_open(folder, seed, (VaultConfig::default(), root)).await.unwrap()
     }
 
     async fn try_open(
         folder: &Path,
         seed: u64,
-        config: VaultConfig,
+        (config, root): (VaultConfig, Secret),
     ) -> Result<Self, haechi_core::SealError> {
         let database = Sqlite::open(&folder.join("haechi.db")).await.unwrap();
         let keys = SubjectKeyFile::open(&folder.join("subject-keys.db")).await.unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp(1_795_353_258_007)));
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
         let all = Arc::new(database.clone());
-        let root = root();
         let sealer = SubjectSealer::open(
             all.clone(),
             Arc::new(keys.clone()),

@@ -221,7 +221,7 @@ async fn values_get_a_key_for_whoever_is_registered_and_for_nobody_else() {
 
 /// What an earlier version wrote under the root key `01…01`: a person's sid, lookup and wrapped key as
 /// they stood in the registry, a text sealed for it, and a commitment.
-const OLD: [&str; 5] = [
+pub(crate) const OLD: [&str; 5] = [
     "c15c0289ec2d0a9167ec8e65a18debbe",
     "4c798b13cb328fae84e77ee7fa5fb7048226424339620aa7dc14fb28b4ae0e0d",
     "01a53c36d76cec99e0758527128763a991869d21cefa290028cf4d73b4f2f4b56f149e6a4fb7950a7ad1ed2e8da09610ce1672d97132721709176506ba",
@@ -229,12 +229,12 @@ const OLD: [&str; 5] = [
     "3ex0yXJFwG0Jwxa9H9CZnsNALW4ugRz_Vok9ljOPmrI",
 ];
 
-fn from_hex(text: &str) -> Vec<u8> {
+pub(crate) fn from_hex(text: &str) -> Vec<u8> {
     let pairs = text.as_bytes().chunks_exact(2).map(|pair| std::str::from_utf8(pair).unwrap());
     pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
 }
 
-fn old_subject() -> StoredSubject {
+pub(crate) fn old_subject() -> StoredSubject {
     StoredSubject {
         sid: Sid(OLD[0].into()),
         lookup: from_hex(OLD[1]).try_into().unwrap(),
