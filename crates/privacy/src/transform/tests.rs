@@ -156,3 +156,16 @@ fn a_locked_vault_is_asked_only_where_it_is_needed() {
     assert_eq!(of("redact").unwrap(), "[PERSON_1]");
     assert!(matches!(of("tokenize"), Err(ProtectError::Unavailable(_))));
 }
+
+#[test]
+fn places_and_dates_stay_as_names_of_members() {
+    let text = r#"{"Seoul": "Seoul", "Ann Lee": 1}"#;
+    let found = |start: usize, word: &str, kind| finding(kind, start..start + word.len(), false);
+    let findings = vec![
+        found(2, "Seoul", "LOCATION"),
+        found(11, "Seoul", "LOCATION"),
+        found(20, "Ann Lee", "PERSON"),
+    ];
+    let expected = r#"{"Seoul": "[LOCATION_1]", "[PERSON_1]": 1}"#;
+    assert_eq!(made("redact", text, findings), expected);
+}
