@@ -41,6 +41,6 @@ pub use subject_store::{
     StoredSubjectName, SubjectKeyBackup, SubjectKeyState, SubjectKeyStore, SubjectRegistry,
 };
 pub use vault_store::{
-    KeyState, Rewrapped, StoredKeyVersion, StoredToken, StoredVaultKey, TokenCount, TokenStore,
-    VaultKeyChange, VaultKeyStore, VaultPurpose,
+    KeyState, Rewrapped, StoredKeyVersion, StoredToken, StoredVaultKey, TokenCount, TokenLookup,
+    TokenStore, VaultKeyChange, VaultKeyStore, VaultPurpose,
 };

@@ -198,11 +198,14 @@ pub trait VaultKeyStore: Send + Sync + fmt::Debug {
     async fn reserve(&self, key_id: u32, version: u32, count: u64) -> Result<u64, StoreError>;
 }
 
+/// The upper 128 bits of a keyed digest of a token's text.
+pub type TokenLookup = [u8; 16];
+
 /// A token or formatted value, without its text: the store can be read and no token be made of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredToken {
-    /// Keyed digest of the token's text (32 bytes).
-    pub lookup: [u8; 32],
+    /// What finds it.
+    pub lookup: TokenLookup,
     /// [`Protection::Token`] or [`Protection::Format`].
     pub how: Protection,
     /// Where it was made.
@@ -249,12 +252,12 @@ pub trait TokenStore: Send + Sync + fmt::Debug {
     /// positions of all that are taken are answered, in rising order; empty means that all is kept.
     async fn put(&self, tokens: Vec<StoredToken>) -> Result<Vec<usize>, StoreError>;
     /// What stands under each of `lookups`, in their order, expired or not.
-    async fn find(&self, lookups: &[[u8; 32]]) -> Result<Vec<Option<StoredToken>>, StoreError>;
+    async fn find(&self, lookups: &[TokenLookup]) -> Result<Vec<Option<StoredToken>>, StoreError>;
     /// At most `limit` tokens by lookup, after `after`; those of `subject` where given.
     async fn page(
         &self,
         subject: Option<&Sid>,
-        after: Option<[u8; 32]>,
+        after: Option<TokenLookup>,
         limit: u32,
     ) -> Result<Vec<StoredToken>, StoreError>;
     /// Puts each second token in the place of the first, where that still stands just as it was;

@@ -42,7 +42,7 @@ struct State {
     sids: HashMap<[u8; 32], Sid>,
     people: people::People,
     vault_keys: BTreeMap<u32, StoredVaultKey>,
-    tokens: BTreeMap<[u8; 32], StoredToken>,
+    tokens: BTreeMap<[u8; 16], StoredToken>,
 }
 
 /// A thread panicked while it held the state, which may be half changed.

@@ -4,20 +4,24 @@ const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// Appends `bytes` as ⌈8n/5⌉ characters.
 pub(crate) fn encode_into(bytes: &[u8], out: &mut String) {
-    for chunk in bytes.chunks(5) {
-        let word = chunk.iter().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));
-        let bits = chunk.len() * 8;
-        let word = word << (40 - bits);
-        for position in 0..length(chunk.len()) {
-            let index = (word >> (35 - 5 * position)) & 31;
-            out.push(character(index));
+    let (mut word, mut bits) = (0_u32, 0_u32);
+    for byte in bytes {
+        word = word << 8 | u32::from(*byte);
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            out.push(character(word >> bits));
         }
+    }
+    if bits > 0 {
+        out.push(character(word << (5 - bits)));
     }
 }
 
-fn character(index: u64) -> char {
-    let index = usize::try_from(index).unwrap_or_default();
-    ALPHABET.get(index).map_or('a', |byte| char::from(*byte))
+/// The character of the lowest five bits.
+fn character(bits: u32) -> char {
+    let [index, ..] = (bits & 31).to_le_bytes();
+    ALPHABET.get(usize::from(index)).map_or('a', |byte| char::from(*byte))
 }
 
 /// How many characters `bytes` bytes take.
@@ -39,9 +43,10 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
         bits += 5;
         if bits >= 8 {
             bits -= 8;
-            out.push((word >> bits & 0xff).try_into().ok()?);
+            let [byte, ..] = (word >> bits).to_le_bytes();
+            out.push(byte);
+            word &= (1 << bits) - 1;
         }
-        word &= (1 << bits) - 1;
     }
     // Bits that are left over must be fewer than a character's, and zero: one text for one value.
     (bits < 5 && word == 0).then_some(out)

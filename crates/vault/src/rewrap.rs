@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use haechi_core::{Place, ProtectError, Protection, Sid, StoredToken, ToOpen, ToProtect};
+use haechi_core::{
+    Place, ProtectError, Protection, Sid, StoredToken, ToOpen, ToProtect, TokenLookup,
+};
 
 use crate::envelope::Envelope;
 use crate::problem::unavailable;
@@ -28,9 +30,9 @@ pub struct RewrapProgress {
     pub cursor: Option<RewrapCursor>,
 }
 
-/// A place between two tokens. As text it is 64 hexadecimal digits.
+/// A place between two tokens. As text it is 32 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RewrapCursor([u8; 32]);
+pub struct RewrapCursor(TokenLookup);
 
 impl fmt::Display for RewrapCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,7 +42,7 @@ impl fmt::Display for RewrapCursor {
 
 /// The text is no cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a cursor has 64 hexadecimal digits")]
+#[error("a cursor has 32 hexadecimal digits")]
 pub struct CursorError;
 
 impl std::str::FromStr for RewrapCursor {
@@ -48,8 +50,8 @@ impl std::str::FromStr for RewrapCursor {
 
     fn from_str(text: &str) -> Result<Self, CursorError> {
         let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
-        let digits = digits.filter(|digits| digits.len() == 64).ok_or(CursorError)?;
-        let mut out = [0; 32];
+        let digits = digits.filter(|digits| digits.len() == 32).ok_or(CursorError)?;
+        let mut out = TokenLookup::default();
         for (to, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
             let byte = pair.iter().fold(0, |byte, digit| byte << 4 | digit);
             *to = u8::try_from(byte).map_err(|_| CursorError)?;

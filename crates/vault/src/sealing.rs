@@ -69,13 +69,18 @@ fn bind(header: &[u8], parts: &[&[u8]]) -> Result<Vec<u8>, Refused> {
 
 /// What is bound to an envelope that a caller gets.
 pub(crate) fn of_place(place: &Place) -> [&[u8]; 6] {
+    of_place_and_kind(place, &place.kind)
+}
+
+/// As [`of_place`], for a kind that the place may not name.
+pub(crate) fn of_place_and_kind<'a>(place: &'a Place, kind: &'a str) -> [&'a [u8]; 6] {
     [
         b"envelope",
         place.tenant.as_bytes(),
         place.upstream.as_bytes(),
         place.tool.as_bytes(),
         place.field.as_bytes(),
-        place.kind.as_bytes(),
+        kind.as_bytes(),
     ]
 }
 

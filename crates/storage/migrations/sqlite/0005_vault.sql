@@ -35,7 +35,8 @@ CREATE TABLE vault_places (
 ) STRICT;
 
 CREATE TABLE vault_tokens (
-    lookup        BLOB    NOT NULL PRIMARY KEY CHECK (length(lookup) = 32),               -- keyed digest of the text
+    token_id      INTEGER NOT NULL PRIMARY KEY,                                           -- new rows go to the end: lookups are random
+    lookup        BLOB    NOT NULL UNIQUE CHECK (length(lookup) = 16),                    -- of a keyed digest of the text
     how           TEXT    NOT NULL CHECK (how IN ('token', 'format')),
     place_id      INTEGER NOT NULL REFERENCES vault_places (place_id),
     sealed        BLOB    NOT NULL,
@@ -46,7 +47,7 @@ CREATE TABLE vault_tokens (
     receiver      TEXT,
     created_at_ms INTEGER NOT NULL,
     expires_at_ms INTEGER                                                                 -- exclusive
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
-CREATE INDEX vault_tokens_by_subject ON vault_tokens (subject) WHERE subject IS NOT NULL;
+CREATE INDEX vault_tokens_by_subject ON vault_tokens (subject, lookup) WHERE subject IS NOT NULL;
 CREATE INDEX vault_tokens_by_end ON vault_tokens (expires_at_ms) WHERE expires_at_ms IS NOT NULL;

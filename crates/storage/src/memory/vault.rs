@@ -6,7 +6,7 @@ use std::ops::Bound;
 use async_trait::async_trait;
 use haechi_core::{
     KeyState, Rewrapped, Sid, StoreError, StoredKeyVersion, StoredToken, StoredVaultKey, Timestamp,
-    TokenCount, TokenStore, VaultKeyChange, VaultKeyStore, VaultPurpose,
+    TokenCount, TokenLookup, TokenStore, VaultKeyChange, VaultKeyStore, VaultPurpose,
 };
 
 use super::{Memory, State};
@@ -165,7 +165,7 @@ fn is_due(state: KeyState, now: Timestamp) -> bool {
 impl TokenStore for Memory {
     async fn put(&self, tokens: Vec<StoredToken>) -> Result<Vec<usize>, StoreError> {
         self.write(|state| {
-            let mut new: BTreeMap<[u8; 32], StoredToken> = BTreeMap::new();
+            let mut new: BTreeMap<TokenLookup, StoredToken> = BTreeMap::new();
             let mut taken = Vec::new();
             for (position, token) in tokens.into_iter().enumerate() {
                 let standing = new.get(&token.lookup).or_else(|| state.tokens.get(&token.lookup));
@@ -182,14 +182,14 @@ impl TokenStore for Memory {
         })
     }
 
-    async fn find(&self, lookups: &[[u8; 32]]) -> Result<Vec<Option<StoredToken>>, StoreError> {
+    async fn find(&self, lookups: &[TokenLookup]) -> Result<Vec<Option<StoredToken>>, StoreError> {
         self.read(|state| lookups.iter().map(|lookup| state.tokens.get(lookup).cloned()).collect())
     }
 
     async fn page(
         &self,
         subject: Option<&Sid>,
-        after: Option<[u8; 32]>,
+        after: Option<TokenLookup>,
         limit: u32,
     ) -> Result<Vec<StoredToken>, StoreError> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);

@@ -65,7 +65,8 @@ pub(crate) fn optional_moment(
     row.get::<_, Option<i64>>(name)?.map(|millis| read_moment(name, millis)).transpose()
 }
 
-fn read_moment(name: &'static str, millis: i64) -> Result<Timestamp, Failure> {
+/// The moment in a column of this name that holds `millis`.
+pub(super) fn read_moment(name: &'static str, millis: i64) -> Result<Timestamp, Failure> {
     match millis {
         i64::MAX => Ok(Timestamp(u64::MAX)),
         _ => u64::try_from(millis).map(Timestamp).map_err(|_| Failure::Damaged(name)),

@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use haechi_core::{
-    Place, Protection, Sid, StoreError, StoredToken, Timestamp, TokenCount, TokenStore,
+    Place, Protection, Sid, StoreError, StoredToken, Timestamp, TokenCount, TokenLookup, TokenStore,
 };
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 
 use super::failure::Failure;
-use super::row::{execute, many, millis, moment, one, optional_moment};
+use super::row::{execute, many, millis, one, read_moment};
 use super::{Sqlite, Written};
 
-const SELECT: &str = "SELECT * FROM vault_tokens JOIN vault_places USING (place_id)";
+/// The columns that [`Shelf::token`] reads, by position.
+const SELECT: &str = "SELECT lookup, how, place_id, sealed, key_id, key_version, same, subject, \
+                      receiver, created_at_ms, expires_at_ms FROM vault_tokens";
 
 #[async_trait]
 impl TokenStore for Sqlite {
@@ -30,12 +32,12 @@ impl TokenStore for Sqlite {
         .await
     }
 
-    async fn find(&self, lookups: &[[u8; 32]]) -> Result<Vec<Option<StoredToken>>, StoreError> {
+    async fn find(&self, lookups: &[TokenLookup]) -> Result<Vec<Option<StoredToken>>, StoreError> {
         let lookups = lookups.to_vec();
         self.read(move |connection| {
             let snapshot = connection.unchecked_transaction()?;
-            let sql = format!("{SELECT} WHERE lookup = ?1");
-            lookups.iter().map(|lookup| one(&snapshot, &sql, [lookup], token)).collect()
+            let mut shelf = Shelf::of(&snapshot);
+            lookups.iter().map(|lookup| shelf.find(lookup)).collect()
         })
         .await
     }
@@ -43,22 +45,18 @@ impl TokenStore for Sqlite {
     async fn page(
         &self,
         subject: Option<&Sid>,
-        after: Option<[u8; 32]>,
+        after: Option<TokenLookup>,
         limit: u32,
     ) -> Result<Vec<StoredToken>, StoreError> {
         let subject = subject.map(|sid| Arc::clone(&sid.0));
         // Every lookup is greater than an empty one.
         let after = after.map_or_else(Vec::new, Vec::from);
-        self.read(move |connection| match subject {
-            Some(subject) => {
-                let sql =
-                    format!("{SELECT} WHERE subject = ?1 AND lookup > ?2 ORDER BY lookup LIMIT ?3");
-                many(connection, &sql, params![subject, after, limit], token)
-            }
-            None => {
-                let sql = format!("{SELECT} WHERE lookup > ?1 ORDER BY lookup LIMIT ?2");
-                many(connection, &sql, params![after, limit], token)
-            }
+        self.read(move |connection| {
+            let snapshot = connection.unchecked_transaction()?;
+            let mut shelf = Shelf::of(&snapshot);
+            let wanted = if subject.is_some() { "subject = ?1 AND" } else { "?1 IS NULL AND" };
+            let sql = format!("{SELECT} WHERE {wanted} lookup > ?2 ORDER BY lookup LIMIT ?3");
+            many(&snapshot, &sql, params![subject, after, limit], |row| shelf.token(row))
         })
         .await
     }
@@ -66,11 +64,10 @@ impl TokenStore for Sqlite {
     async fn replace(&self, tokens: Vec<(StoredToken, StoredToken)>) -> Result<u64, StoreError> {
         // What stood there before must not be found afterwards: it may be under a key that goes.
         self.write_and_wipe(move |transaction| {
-            let sql = format!("{SELECT} WHERE lookup = ?1");
             let (mut replaced, mut places) = (0, HashMap::new());
+            let mut shelf = Shelf::of(transaction);
             for (old, new) in &tokens {
-                let standing = one(transaction, &sql, [old.lookup], token)?;
-                if standing.as_ref() == Some(old) {
+                if shelf.find(&old.lookup)?.as_ref() == Some(old) {
                     write_over(transaction, &mut places, new)?;
                     replaced += 1;
                 }
@@ -217,30 +214,61 @@ fn place_of<'a>(
     Ok(place_id)
 }
 
-fn token(row: &Row<'_>) -> Result<StoredToken, Failure> {
-    let how = match row.get::<_, String>("how")?.as_str() {
-        "token" => Protection::Token,
-        "format" => Protection::Format,
-        _ => return Err(Failure::Damaged("how")),
-    };
-    let sid = |name| row.get::<_, Option<Arc<str>>>(name).map(|sid| sid.map(Sid));
-    Ok(StoredToken {
-        lookup: row.get("lookup")?,
-        how,
-        place: Place {
-            tenant: row.get("tenant")?,
-            upstream: row.get("upstream")?,
-            tool: row.get("tool")?,
-            field: row.get("field")?,
-            kind: row.get("kind")?,
-        },
-        sealed: row.get("sealed")?,
-        key_id: row.get("key_id")?,
-        key_version: row.get("key_version")?,
-        same: row.get("same")?,
-        subject: sid("subject")?,
-        receiver: sid("receiver")?,
-        created_at: moment(row, "created_at_ms")?,
-        expires_at: optional_moment(row, "expires_at_ms")?,
-    })
+/// Reads tokens, and each place once.
+struct Shelf<'a> {
+    connection: &'a Connection,
+    sql: String,
+    places: HashMap<i64, Place>,
+}
+
+impl<'a> Shelf<'a> {
+    fn of(connection: &'a Connection) -> Self {
+        let sql = format!("{SELECT} WHERE lookup = ?1");
+        Self { connection, sql, places: HashMap::new() }
+    }
+
+    fn find(&mut self, lookup: &TokenLookup) -> Result<Option<StoredToken>, Failure> {
+        let mut statement = self.connection.prepare_cached(&self.sql)?;
+        let mut rows = statement.query([lookup])?;
+        rows.next()?.map(|row| self.token(row)).transpose()
+    }
+
+    fn token(&mut self, row: &Row<'_>) -> Result<StoredToken, Failure> {
+        let how = match row.get_ref(1)?.as_str().map_err(|_| Failure::Damaged("how"))? {
+            "token" => Protection::Token,
+            "format" => Protection::Format,
+            _ => return Err(Failure::Damaged("how")),
+        };
+        let sid = |column| row.get::<_, Option<Arc<str>>>(column).map(|sid| sid.map(Sid));
+        let ends = row.get::<_, Option<i64>>(10)?;
+        Ok(StoredToken {
+            lookup: row.get(0)?,
+            how,
+            place: self.place(row.get(2)?)?,
+            sealed: row.get(3)?,
+            key_id: row.get(4)?,
+            key_version: row.get(5)?,
+            same: row.get(6)?,
+            subject: sid(7)?,
+            receiver: sid(8)?,
+            created_at: read_moment("created_at_ms", row.get(9)?)?,
+            expires_at: ends.map(|ends| read_moment("expires_at_ms", ends)).transpose()?,
+        })
+    }
+
+    fn place(&mut self, place_id: i64) -> Result<Place, Failure> {
+        if let Some(place) = self.places.get(&place_id) {
+            return Ok(place.clone());
+        }
+        let sql =
+            "SELECT tenant, upstream, tool, field, kind FROM vault_places WHERE place_id = ?1";
+        let place = one(self.connection, sql, [place_id], |row| {
+            let [tenant, upstream, tool, field, kind] =
+                [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
+            Ok(Place { tenant, upstream, tool, field, kind })
+        })?;
+        let place = place.ok_or(Failure::Damaged("place_id"))?;
+        self.places.insert(place_id, place.clone());
+        Ok(place)
+    }
 }

@@ -8,7 +8,7 @@ use crate::backend::Backend;
 
 fn token(lookup: u8) -> StoredToken {
     StoredToken {
-        lookup: [lookup; 32],
+        lookup: [lookup; 16],
         how: Protection::Token,
         place: Place {
             tenant: "a".into(),
@@ -53,7 +53,7 @@ pub(crate) async fn a_token_is_found_as_it_was_put(backend: Backend) {
         ..formatted(2, 3)
     };
     put(&backend, vec![token(1), full.clone()]).await;
-    let found = backend.there.tokens.find(&[[2; 32], [9; 32], [1; 32], [2; 32]]).await.unwrap();
+    let found = backend.there.tokens.find(&[[2; 16], [9; 16], [1; 16], [2; 16]]).await.unwrap();
     assert_eq!(found, [Some(full.clone()), None, Some(token(1)), Some(full)]);
     assert!(backend.here.tokens.put(Vec::new()).await.unwrap().is_empty());
     assert!(backend.here.tokens.find(&[]).await.unwrap().is_empty());
@@ -80,7 +80,7 @@ pub(crate) async fn the_same_value_takes_its_own_place(backend: Backend) {
         ..formatted(2, 2)
     };
     put(&backend, vec![again.clone()]).await;
-    assert_eq!(backend.there.tokens.find(&[[2; 32]]).await.unwrap(), [Some(again)]);
+    assert_eq!(backend.there.tokens.find(&[[2; 16]]).await.unwrap(), [Some(again)]);
 }
 
 pub(crate) async fn tokens_are_paged_by_lookup_and_of_one_person(backend: Backend) {
@@ -88,13 +88,13 @@ pub(crate) async fn tokens_are_paged_by_lookup_and_of_one_person(backend: Backen
     let tokens = &backend.there.tokens;
     let first = tokens.page(None, None, 2).await.unwrap();
     assert_eq!(first, [token(1), of(2, "s")]);
-    let rest = tokens.page(None, Some([2; 32]), 10).await.unwrap();
+    let rest = tokens.page(None, Some([2; 16]), 10).await.unwrap();
     assert_eq!(rest, [of(3, "s"), of(4, "t"), of(5, "s")]);
     let sid = Sid("s".into());
-    let of_one = tokens.page(Some(&sid), Some([2; 32]), 1).await.unwrap();
+    let of_one = tokens.page(Some(&sid), Some([2; 16]), 1).await.unwrap();
     assert_eq!(of_one, [of(3, "s")]);
     assert!(tokens.page(Some(&Sid("x".into())), None, 9).await.unwrap().is_empty());
-    assert!(tokens.page(None, Some([5; 32]), 9).await.unwrap().is_empty());
+    assert!(tokens.page(None, Some([5; 16]), 9).await.unwrap().is_empty());
 }
 
 pub(crate) async fn a_token_is_replaced_only_where_it_stands_as_it_was(backend: Backend) {
@@ -104,7 +104,7 @@ pub(crate) async fn a_token_is_replaced_only_where_it_stands_as_it_was(backend: 
     let changes =
         vec![(token(1), new(token(1))), (stale.clone(), new(stale)), (token(3), new(token(3)))];
     assert_eq!(backend.here.tokens.replace(changes).await.unwrap(), 1);
-    let found = backend.there.tokens.find(&[[1; 32], [2; 32], [3; 32]]).await.unwrap();
+    let found = backend.there.tokens.find(&[[1; 16], [2; 16], [3; 16]]).await.unwrap();
     assert_eq!(found, [Some(new(token(1))), Some(token(2)), None]);
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use haechi_core::{Opened, Place, ProtectError, Secret, Sid, StoredToken, ToOpen, VaultPurpose};
+use haechi_core::{
+    Opened, Place, ProtectError, Secret, Sid, StoredToken, ToOpen, TokenLookup, VaultPurpose,
+};
 
 use super::Vault;
 use super::protect::{lookup_of_formatted, lookup_of_token};
@@ -10,7 +12,7 @@ use crate::base32;
 use crate::envelope::{self, Envelope, decode_sid};
 use crate::keyring::{KeyLine, Material};
 use crate::problem::{Problem, unavailable};
-use crate::sealing::{Keys, ROWS, of_place, open_row};
+use crate::sealing::{Keys, ROWS, of_place_and_kind, open_row};
 use crate::subject_keys::SubjectKey;
 use crate::text::{self, Form};
 
@@ -112,7 +114,7 @@ impl Vault {
         &self,
         text: &ToOpen<'_>,
         form: Form<'_>,
-    ) -> Result<Option<[u8; 32]>, ProtectError> {
+    ) -> Result<Option<TokenLookup>, ProtectError> {
         if text.text.len() > self.config.longest_bytes {
             return Ok(None);
         }
@@ -210,8 +212,7 @@ impl Vault {
         is_here(text.place, &key)?;
         let person = self.person_of(&envelope).await?;
         let keys = Keys { key: &key, person: person.as_deref() };
-        let place = Place { kind: Arc::clone(&key.kind), ..text.place.clone() };
-        let value = keys.open(&envelope, &of_place(&place))?;
+        let value = keys.open(&envelope, &of_place_and_kind(text.place, &key.kind))?;
         Ok(opened(value, &key.kind, person.as_deref()))
     }
 

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use haechi_core::{Place, ProtectError, Protection, Sid, StoredToken, ToProtect, VaultPurpose};
+use haechi_core::{
+    Place, ProtectError, Protection, Sid, StoredToken, ToProtect, TokenLookup, VaultPurpose,
+};
 
 use super::{Vault, digest};
 use crate::aead::associated;
@@ -168,7 +170,7 @@ impl Vault {
         Ok((text, row))
     }
 
-    fn row(&self, value: &ToProtect<'_>, lookup: [u8; 32]) -> StoredToken {
+    fn row(&self, value: &ToProtect<'_>, lookup: TokenLookup) -> StoredToken {
         let created_at = self.clock.now();
         let retention = self.config.retention.of(&value.place.tenant, &value.place.kind);
         // One formatted text goes to whoever asks for the same value.
@@ -229,8 +231,8 @@ impl Vault {
 }
 
 /// What finds a random token.
-pub(super) fn lookup_of_token(index: &Material, text: &str) -> Result<[u8; 32], ProtectError> {
-    digest(index, None, &[b"token", text.as_bytes()])
+pub(super) fn lookup_of_token(index: &Material, text: &str) -> Result<TokenLookup, ProtectError> {
+    digest(index, None, &[b"token", text.as_bytes()]).map(upper)
 }
 
 /// What finds a formatted value, whatever its separators.
@@ -238,8 +240,14 @@ pub(super) fn lookup_of_formatted(
     index: &Material,
     kind: &str,
     text: &str,
-) -> Result<[u8; 32], ProtectError> {
-    digest(index, None, &[b"format", kind.as_bytes(), essence(text).as_bytes()])
+) -> Result<TokenLookup, ProtectError> {
+    digest(index, None, &[b"format", kind.as_bytes(), essence(text).as_bytes()]).map(upper)
+}
+
+fn upper(digest: [u8; 32]) -> TokenLookup {
+    let mut lookup = TokenLookup::default();
+    lookup.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    lookup
 }
 
 fn formatted(
