@@ -16,6 +16,7 @@ mod key;
 mod login;
 mod man;
 mod mcp_client;
+mod pii;
 mod policy;
 mod run;
 mod sample_server;
@@ -85,6 +86,9 @@ enum Command {
     /// What happened
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Personal data and secrets in files
+    #[command(subcommand)]
+    Pii(pii::Pii),
     /// Stop a tool, a person or an upstream at once, or let them go on
     Stop(stop::Stop),
     /// The settings
@@ -144,6 +148,7 @@ impl Command {
             Self::Token(command) => context.block_on(command.run(context, out)),
             Self::Policy(command) => context.block_on_all(command.run(context, out)),
             Self::Audit(command) => context.block_on(command.run(context, out)),
+            Self::Pii(command) => command.run(context, out),
             Self::Stop(command) => context.block_on(command.run(context, out)),
             Self::Config(command) => command.run(context, out),
             Self::Completions(command) => command.run(out),

@@ -22,6 +22,7 @@ pub use privacy::{
 };
 pub use rules::{FailedExample, RuleError, RuleProblem, RuleReport, RuleSummary, test_rules};
 pub use tagger::Tagger;
+pub use transform::without_vault;
 
 /// The packs that are built in: name of the file and contents, for who wants to read or test them.
 #[doc(hidden)]

@@ -76,6 +76,7 @@ const OWNERS: [(&str, &[&str]); 36] = [
     ("clap", &["gateway"]),
     ("clap_complete", &["gateway"]),
     ("clap_mangen", &["gateway"]),
+    ("indicatif", &["gateway"]),
     ("rpassword", &["gateway"]),
     ("opentelemetry", &["gateway"]),
     ("tracing-subscriber", &["gateway"]),
