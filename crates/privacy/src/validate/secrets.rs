@@ -139,7 +139,7 @@ fn basic_credentials(text: &str) -> bool {
     // Chance rarely makes a name of what is not one.
     name.iter().all(u8::is_ascii_graphic)
         && !password.chars().any(|letter| letter.is_ascii_control())
-        && !(name.is_empty() && password.is_empty())
+        && (!name.is_empty() || !password.is_empty())
         && !stands_in_for_password(&password)
 }
 
