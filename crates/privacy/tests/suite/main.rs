@@ -2,6 +2,7 @@
 
 mod attacks;
 mod customers;
+mod lookalikes;
 mod protector;
 mod restoring;
 mod rules;
