@@ -255,9 +255,14 @@ fn copy_tree(
     }
     let at = |source| BackupError::File { path: from.to_owned(), source };
     let to = folder.join(name);
-    if !fs::symlink_metadata(from).map_err(at)?.is_dir() {
+    let metadata = fs::symlink_metadata(from).map_err(at)?;
+    if metadata.is_file() {
         to.parent().map_or(Ok(()), make_folder)?;
         return copy_file(from, &to);
+    }
+    // Neither links, which lead out of the folder, nor pipes and devices, which do not end.
+    if !metadata.is_dir() {
+        return Err(BackupError::Name(name.to_owned()));
     }
     make_folder(&to)?;
     for entry in fs::read_dir(from).map_err(at)? {

@@ -131,6 +131,10 @@ async fn neither_the_root_key_nor_keys_of_persons_get_into_an_ordinary_backup() 
         assert!(matches!(refused, Err(BackupError::Name(_))), "{name}: {refused:?}");
         fs::remove_dir_all(&to).unwrap();
     }
+    std::os::unix::fs::symlink(path("key"), path("link")).unwrap();
+    let also = vec![("settings".to_owned(), path("link"))];
+    let refused = back_up(plan(&people, also), &copies.path().join("link"), &root(), &clock).await;
+    assert!(matches!(refused, Err(BackupError::Name(_))), "{refused:?}");
 }
 
 #[tokio::test]
