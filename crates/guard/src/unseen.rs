@@ -106,12 +106,15 @@ impl Line<'_> {
         self.subject = self.subject_of(privacy).await.map_err(stop)?;
         let Some(params) = self.call.params() else { return Ok(()) };
         let scene = self.onlooker().scene(Direction::Arguments, &[]);
+        let tool = self.guard.catalog().tool(self.call.upstream(), scene.tool);
+        let schema = tool.as_ref().and_then(|tool| tool.input_schema.as_ref());
         let mut editor = Editor::new(self.call.body().text());
         let mut counts = Vec::new();
         for member in
             params.members().filter(|member| is_payload(&member.key) || member.key == "uri")
         {
-            let restored = privacy.restore(&scene, member.value).await;
+            let schema = schema.filter(|_| member.key == "arguments");
+            let restored = privacy.restore_structured(&scene, member.value, schema).await;
             let restored = restored.map_err(|error| stop(refused(error)))?;
             counts.extend(restored.counts);
             if let Some(text) = restored.text {

@@ -128,7 +128,7 @@ async fn a_rule_on_arguments_cannot_be_passed_with_a_token() {
     let answer: Value = serde_json::from_str(&message(answer.unwrap())).unwrap();
     let token = token_of(&answer, "email");
     let seen = hall.upstream.seen();
-    for to in [token.clone(), format!("{token}@example.com"), "spy@evil.example.net".to_owned()] {
+    for to in [token, "spy@evil.example.net".to_owned()] {
         let refused = hall.call(&clerk, tool_call(Era::Modern, "write_mail", &write(&to))).await;
         let refused = refused.unwrap_err();
         assert!(matches!(refused, Refusal::Denied { .. }), "{to}: {refused:?}");
@@ -164,7 +164,7 @@ async fn arguments_are_sealed_or_refused_as_the_settings_say() {
     let refused = refused.unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "personal data is not let through here: CREDIT_CARD in /note/0"
+        "personal data is not let through here: CREDIT_CARD in /note/*"
     );
     assert!(refused.entry().is_some());
     assert_eq!(hall.story(), ["permit", "Answered", "deny by privacy", "Refused"]);
