@@ -7,6 +7,7 @@ import re
 import sys
 
 import members
+from values import COMPANY_NOUNS as NOUNS
 from values import Values
 
 KINDS = {
@@ -31,7 +32,7 @@ class Maker:
         values = self.values
         number = values.random.randrange
         return {
-            "phone": lambda: values.digits(values.pick(["###-###-####", "(###) ###-####", "+## ### ######", "### ####", "+1 ### ### ####", "0## ########"])),
+            "phone": lambda: values.digits(values.pick(["###-###-####", "(###) ###-####", "+## ### ######", "### ####", "+1 ### ### ####", "0## ########", "##-##-##-##", "0### ## ## ##", "(##) ###-###", "###.###.####", "0##/#######", "###-###-####x###", "## ### ###", "##########"])),
             "email": lambda: f"{values.pick(values.pool).lower()}{number(99)}@{values.pick(['example.com', 'mail.test', 'corp.example', 'example.org'])}",
             "id": lambda: values.digits(values.pick(["########", "??-####", "#####", "???######", "####-####", "INV-#####", "#######-#"])),
             "mrn": lambda: values.digits(values.pick(["#######", "MRN-######", "########"])),
@@ -40,8 +41,17 @@ class Maker:
             "weekday": lambda: values.pick(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]),
             "month": lambda: f"{number(1, 13):02}/{number(24, 34)}", "card": lambda: values.digits("4### #### #### ####"), "iban": lambda: values.digits("DE## #### #### #### #### ##"),
             "ip": lambda: f"{number(256)}.{number(256)}.{number(256)}.{number(256)}", "hash": lambda: f"{number(1 << 40):010x}", "seat": lambda: values.digits("##?"),
+            "url": lambda: self.url(), "mac": lambda: ":".join(f"{number(256):02X}" for _ in range(6)), "ipv6": lambda: ":".join(f"{number(65536):x}" for _ in range(8)),
+            "user": lambda: values.pick(values.pool).lower() + values.pick(["_", "", "."]) + str(number(99)),
             "version": lambda: f"{number(9)}.{number(20)}.{number(20)}", "timestamp": lambda: f"20{number(20, 27)}-{number(1, 13):02}-{number(1, 29):02}T{number(24):02}:{number(60):02}:{number(60):02}Z",
         }[slot]()
+
+    def url(self):
+        values = self.values
+        host = values.pick([values.pick(values.pool), values.invented(), "".join(values.pick(NOUNS) for _ in range(2))])
+        host = host if values.odds(0.4) else host.lower()
+        host = re.sub(r"\W", "", host) + values.pick([".com", ".org", ".net", ".es", ".de", ".hu", ".tn", ".co.uk", ".io"])
+        return values.pick(["https://", "http://", "https://www.", "http://www.", "www.", ""]) + host + values.pick(["", "/", "/about", "/Contact-Us", f"/items/{values.random.randrange(999)}"])
 
     def value(self, slot, bound):
         values = self.values
@@ -97,7 +107,7 @@ def labelled(parts):
     return text, spans
 
 
-def main(out, seed=7, documents=60_000, leaves=25_000):
+def main(out, seed=7, documents=34_000, leaves=14_000):
     maker = Maker(int(seed))
     with open(pathlib.Path(out) / "made.jsonl", "w", encoding="utf-8") as file:
         for number in range(int(documents) + int(leaves)):

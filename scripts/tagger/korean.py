@@ -7,6 +7,7 @@ import re
 import sys
 
 from generate import CHOICE, labelled
+from words_korean import NOUNS, OTHERS, PARTICLES, PLAIN
 
 SURNAMES = """김 김 김 김 김 김 김 이 이 이 이 이 박 박 박 최 최 정 정 강 조 윤 장 임 한 오 서 신 권 황 안 송 전 홍 유 고 문 양 손 배 조 백 허 남 심 노 하 곽 성 차
 주 우 구 민 진 지 엄 채 원 천 방 공 현 함 변 염 여 추 도 소 석 선 설 마 길 연 위 표 명 기 반 왕 금 옥 육 인 맹 제 모 탁 국 어 은 편 용 류 나 라 남궁 황보 선우 독고 제갈 사공""".split()
@@ -47,6 +48,7 @@ class Maker:
         self.random = random.Random(seed)
         lines = (pathlib.Path(__file__).parent / "templates_korean.txt").read_text(encoding="utf-8").splitlines()
         self.templates = [line.replace("\\n", "\n").replace("\\t", "\t") for line in lines if line and not line.startswith("# ")]
+        self.plain = [line.replace("\\n", "\n") for line in PLAIN]
 
     def pick(self, items):
         return self.random.choice(items)
@@ -107,7 +109,7 @@ class Maker:
             "email": lambda: self.pick(USERS) + self.digits("##") + "@example.kr", "title": lambda: self.pick(TITLES), "dept": lambda: self.pick(DEPARTMENTS),
             "number": lambda: str(number(1, 9999)), "amount": lambda: f"{number(1, 9000) * 1000:,}", "age": lambda: str(number(18, 90)), "sex": lambda: self.pick(["남", "여"]),
             "time": lambda: self.pick(["오전", "오후"]) + f" {number(1, 12)}시", "account": lambda: self.digits(self.pick(["###-####-####-##", "###-##-######", "####-##-#######"])),
-            "passport": lambda: self.digits("M########"), "plate": lambda: self.digits("##") + self.pick("가나다라마바사아") + " " + self.digits("####"), "user": lambda: self.pick(USERS), "subject": lambda: self.pick(SUBJECTS),
+            "passport": lambda: self.digits("M########"), "plate": lambda: self.digits("##") + self.pick("가나다라마바사아") + " " + self.digits("####"), "user": lambda: self.pick(USERS), "noun": lambda: self.pick(NOUNS), "other": lambda: self.pick(OTHERS), "p": lambda: self.pick(PARTICLES), "subject": lambda: self.pick(SUBJECTS),
         }[slot]()
 
     def value(self, slot):
@@ -139,18 +141,18 @@ class Maker:
         count = self.random.choices([1, 2, 3, 6, 10], weights=[45, 18, 15, 14, 8])[0]
         glue, parts = self.pick([" ", "\n", "\n", "\n\n"]), []
         for number in range(count):
-            parts += ([(glue, None)] if number else []) + self.fill(self.pick(self.templates))
+            parts += ([(glue, None)] if number else []) + self.fill(self.pick(self.plain if self.random.random() < 0.5 else self.templates))
         return [], parts
 
     def leaf(self):
         if self.random.random() < 0.45:
             key, values = self.pick(NOTHING)
-            return [key], [(self.pick(values), None)]
+            return [key], [(self.pick(values if self.random.random() < 0.5 else NOUNS), None)]
         slot = self.pick(list(JSON_KEYS) + ["name"] * 4)
         return [self.pick(JSON_KEYS[slot].split())], [(self.value(slot), KINDS[slot])]
 
 
-def main(out, seed=7, documents=9_000, leaves=3_000):
+def main(out, seed=7, documents=14_000, leaves=4_000):
     maker = Maker(int(seed))
     with open(pathlib.Path(out) / "made_korean.jsonl", "w", encoding="utf-8") as file:
         for number in range(int(documents) + int(leaves)):

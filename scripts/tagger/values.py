@@ -1,6 +1,7 @@
 """Made values: names, places, organisations, addresses and dates of many countries, and what looks like them."""
 
 import datetime
+import pathlib
 import random
 import string
 
@@ -57,6 +58,16 @@ Eastern Europe|the Middle East|West Africa|Latin America|North America|Europe|As
 Soho|Shibuya|Kreuzberg|Montmartre|Heathrow Airport|JFK|Gare du Nord|Union Station|Times Square|Hyde Park|Golden Gate Park|Lake Michigan|the Danube|Long Island|Cape Cod""".replace("\n", "|").split("|")
 
 
+def frequent(file):
+    """Names of a list of the census, about as often as they are borne, rare ones a little more often."""
+    drawn = []
+    for line in (pathlib.Path(names.__file__).parent / file).read_text().splitlines():
+        name, share, _, rank = line.split()
+        if int(rank) <= 12_000:
+            drawn += [name.title()] * max(1, int(float(share) * 40))
+    return drawn
+
+
 class Values:
     """Draws values; every call is one draw."""
 
@@ -77,6 +88,8 @@ class Values:
         self.states = [(state["name"], state["code"]) for state in places.get_us_states().values()]
         self.pool = [self.fakers[locale].last_name() for locale in ENGLISH + LATIN for _ in range(60)]
         self.pool += [self.fakers[locale].first_name() for locale in ENGLISH + LATIN for _ in range(40)]
+        self.american_given = frequent("dist.female.first") + frequent("dist.male.first")
+        self.american_surnames = frequent("dist.all.last")
         self.chain = {}
         for name in self.pool:
             padded = "^^" + name.lower() + "$"
@@ -117,7 +130,7 @@ class Values:
         """A given name and a surname of the same country, more or less."""
         draw = self.random.random()
         if draw < 0.3:
-            return names.get_first_name(), names.get_last_name()
+            return self.pick(self.american_given), self.pick(self.american_surnames)
         if draw < 0.40:
             return self.invented(), self.invented()
         if draw < 0.46:

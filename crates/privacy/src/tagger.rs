@@ -66,35 +66,76 @@ impl<'a> Tagger<'a> {
     /// time taken is linear in the length.
     pub fn tag(&self, text: &str, keys: &[&str], out: &mut Vec<Finding>) {
         let context = Context::of(text, keys);
-        let mut chain = Chain::default();
         for (offset, part, korean) in context::stretches(text) {
             let model = if korean { &self.hangul } else { &self.latin };
             let analysis = Analysis::read(part, offset, korean, &self.lexicon);
-            let mut weighed = Vec::new();
-            for run in analysis.runs() {
-                weighed.clear();
-                let mut features = Features::default();
-                weighed.extend(run.clone().map(|at| {
-                    analysis.features(at, &context, &mut features);
-                    model.weigh(&features)
-                }));
-                model.decode(&weighed, &mut chain);
-                spans::collect(&analysis, run.start, &chain, |span| {
-                    out.push(self.finding(text, &span))
-                });
+            let mut run = Run::default();
+            let mut features = Features::default();
+            for at in analysis.runs().into_iter().flatten() {
+                analysis.features(at, &context, &mut features);
+                let weighed = model.weigh(&features);
+                if run.end() != at || model.is_calm(&weighed) {
+                    self.finish(text, &analysis, &mut run, model, out);
+                }
+                if !model.is_calm(&weighed) {
+                    run.push(at, weighed);
+                }
             }
+            self.finish(text, &analysis, &mut run, model, out);
         }
     }
 
-    fn finding(&self, text: &str, span: &spans::Span) -> Finding {
-        let kind = self.kinds.get(span.kind).unwrap_or(&self.rule);
-        Finding {
+    /// Decodes a run and starts the next.
+    fn finish(
+        &self,
+        text: &str,
+        analysis: &Analysis,
+        run: &mut Run,
+        model: &Model<'_>,
+        out: &mut Vec<Finding>,
+    ) {
+        if run.weighed.is_empty() {
+            return;
+        }
+        model.decode(&run.weighed, &mut run.chain);
+        spans::collect(analysis, run.start, &run.chain, |span| {
+            out.extend(self.finding(text, &span))
+        });
+        run.weighed.clear();
+    }
+
+    fn finding(&self, text: &str, span: &spans::Span) -> Option<Finding> {
+        let kind = self.kinds.get(span.kind)?;
+        let range = spans::trimmed(text, span.start..span.end);
+        let possible = spans::is_possible(kind, text.get(range.clone())?);
+        (possible && !range.is_empty()).then(|| Finding {
             kind: Arc::clone(kind),
-            range: spans::trimmed(text, span.start..span.end),
+            range,
             score: span.score,
             rule: Arc::clone(&self.rule),
             evidence: Evidence::default(),
+        })
+    }
+}
+
+/// Units in a row of which some may be more than outside.
+#[derive(Debug, Default)]
+struct Run {
+    start: usize,
+    weighed: Vec<Scores>,
+    chain: Chain,
+}
+
+impl Run {
+    fn end(&self) -> usize {
+        self.start + self.weighed.len()
+    }
+
+    fn push(&mut self, at: usize, weighed: Scores) {
+        if self.weighed.is_empty() {
+            self.start = at;
         }
+        self.weighed.push(weighed);
     }
 }
 
@@ -150,6 +191,15 @@ impl Analysis {
         }
     }
 
+    /// Whether unit `at` is the end of a line.
+    pub(crate) fn ends_line(&self, at: usize) -> bool {
+        let shape = match &self.0 {
+            Units::Latin(words) => words.get(at).map(|word| word.shape),
+            Units::Hangul(syllables) => syllables.get(at).map(|syllable| syllable.shape),
+        };
+        shape == Some(shape::Shape::LINE_END)
+    }
+
     /// Where unit `at` stands.
     #[must_use]
     pub fn place(&self, at: usize) -> Option<Place> {
@@ -176,3 +226,6 @@ fn runs_of(words: &[latin::Word]) -> Vec<std::ops::Range<usize>> {
 pub fn stretches(text: &str) -> impl Iterator<Item = (usize, &str, bool)> {
     context::stretches(text)
 }
+
+#[cfg(test)]
+mod tests;

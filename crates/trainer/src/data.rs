@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use haechi_privacy::tagger::KINDS;
 use serde::Deserialize;
 
 /// A text and what is labelled in it.
@@ -44,7 +45,7 @@ const NRP: usize = 5;
 const TITLE: usize = 6;
 
 /// All there is to learn from and to measure by.
-pub(crate) const SOURCES: [Source; 7] = [
+pub(crate) const SOURCES: [Source; 8] = [
     Source {
         name: "made",
         file: "made.jsonl",
@@ -62,10 +63,18 @@ pub(crate) const SOURCES: [Source; 7] = [
         repeats: 1,
     },
     Source {
+        name: "negatives",
+        file: "negatives.jsonl",
+        korean: false,
+        silent_on: &[],
+        made: true,
+        repeats: 1,
+    },
+    Source {
         name: "presidio",
         file: "en_presidio_generated_large.jsonl",
         korean: false,
-        silent_on: &[NRP, TITLE],
+        silent_on: &[NRP],
         made: false,
         repeats: 1,
     },
@@ -103,6 +112,9 @@ pub(crate) const SOURCES: [Source; 7] = [
     },
 ];
 
+/// The kind of a span that may be anything or nothing.
+pub(crate) const UNSURE: usize = KINDS.len();
+
 fn kind_of(label: &str) -> Option<usize> {
     Some(match label {
         "PERSON" | "PS" => PERSON,
@@ -112,6 +124,7 @@ fn kind_of(label: &str) -> Option<usize> {
         "DATE_TIME" | "DATE" | "DT" | "TI" | "DT_BIRTH" => DATE_TIME,
         "NRP" | "NATIONALITY" => NRP,
         "TITLE" | "PREFIX" => TITLE,
+        "UNSURE" => UNSURE,
         _ => return None,
     })
 }

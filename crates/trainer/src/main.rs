@@ -27,7 +27,7 @@ use sequence::Sequence;
 enum TrainError {
     /// The command line does not say what to do.
     #[error(
-        "usage: haechi-trainer train|evaluate|leave-out --data DIR --made DIR [--out DIR] [--only SOURCE]"
+        "usage: haechi-trainer train|evaluate|leave-out --data DIR --made DIR [--out DIR] [--only SOURCE] [--errors FILE]"
     )]
     Usage,
     /// Documents could not be read.
@@ -75,6 +75,8 @@ fn folder(arguments: &[String], name: &str) -> Result<PathBuf, TrainError> {
 struct Corpus {
     sources: Vec<(Source, Vec<Document>)>,
     words: String,
+    /// Where errors are noted.
+    errors: Option<PathBuf>,
 }
 
 /// Which documents a model learns from.
@@ -93,7 +95,11 @@ impl Corpus {
         let path = made.join("lexicon.tsv");
         let words = fs::read_to_string(&path).map_err(|error| TrainError::File(path, error))?;
         let sources = SOURCES.iter().map(|source| Ok((*source, data::read(source, &data, &made)?)));
-        Ok(Self { sources: sources.collect::<Result<_, ReadError>>()?, words })
+        Ok(Self {
+            sources: sources.collect::<Result<_, ReadError>>()?,
+            words,
+            errors: option(arguments, "--errors").map(PathBuf::from),
+        })
     }
 
     fn train(&self, out: &Path) -> Result<(), TrainError> {
@@ -138,14 +144,14 @@ impl Corpus {
         for (source, documents) in &self.sources {
             let chosen: Vec<&Document> =
                 documents.iter().filter(|document| choice(source, document)).collect();
-            if !chosen.is_empty() {
-                writeln!(
-                    out,
-                    "{}, {what}: {} documents\n{}",
-                    source.name,
-                    chosen.len(),
-                    score::score(&tagger, source, &chosen)
-                )?;
+            if chosen.is_empty() {
+                continue;
+            }
+            let score = score::score(&tagger, source, &chosen);
+            writeln!(out, "{}, {what}: {} documents\n{score}", source.name, chosen.len())?;
+            if let Some(path) = &self.errors {
+                let text = score.errors.join("\n");
+                fs::write(path, text).map_err(|error| TrainError::File(path.clone(), error))?;
             }
         }
         Ok(())

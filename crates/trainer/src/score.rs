@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use haechi_privacy::Tagger;
 use haechi_privacy::tagger::KINDS;
 
-use crate::data::{Document, Source};
+use crate::data::{Document, Source, UNSURE, is_held_out};
 
 /// Right, wrong and missed findings.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +46,10 @@ pub(crate) struct Score {
     kinds: BTreeMap<&'static str, Count>,
     clean: usize,
     alarmed: usize,
+    bytes: usize,
+    time: Duration,
+    /// What was missed or found wrongly in documents that may be looked at.
+    pub(crate) errors: Vec<String>,
 }
 
 type Spans = Vec<(Range<usize>, usize)>;
@@ -55,18 +60,24 @@ pub(crate) fn score(tagger: &Tagger<'_>, source: &Source, documents: &[&Document
     for document in documents {
         let keys: Vec<&str> = document.keys.iter().map(String::as_str).collect();
         let mut findings = Vec::new();
+        let start = Instant::now();
         tagger.tag(&document.text, &keys, &mut findings);
+        score.time += start.elapsed();
+        score.bytes += document.text.len();
         let found = findings.iter().filter_map(|finding| {
             let kind = KINDS.iter().position(|kind| **kind == *finding.kind)?;
             Some((finding.range.clone(), kind))
         });
         let found = joined(&document.text, found.collect());
-        if document.spans.is_empty() {
+        if document.spans.iter().all(|(_, kind)| *kind == UNSURE) {
             score.clean += 1;
             score.alarmed += usize::from(!found.is_empty());
         }
         let labelled = joined(&document.text, document.spans.clone());
         compare(source, &labelled, &found, &mut score);
+        if !is_held_out(&document.id) {
+            note_errors(source, document, [&labelled, &found], &mut score.errors);
+        }
     }
     score
 }
@@ -117,6 +128,37 @@ fn compare(source: &Source, labelled: &Spans, found: &Spans, score: &mut Score) 
     }
 }
 
+fn note_errors(
+    source: &Source,
+    document: &Document,
+    [labelled, found]: [&Spans; 2],
+    errors: &mut Vec<String>,
+) {
+    let counts = |kind: usize| !source.silent_on.contains(&kind);
+    for (sign, spans, others) in [("missed", labelled, found), ("wrong", found, labelled)] {
+        for (range, kind) in spans.iter().filter(|(_, kind)| counts(*kind)) {
+            let agrees =
+                |(other, own): &(Range<usize>, usize)| own == kind && shares_half(other, range);
+            if !others.iter().any(agrees) {
+                let name = KINDS.get(*kind).unwrap_or(&"");
+                let value = document.text.get(range.clone()).unwrap_or_default();
+                errors.push(format!(
+                    "{sign} {name} {value:?} in {:?}",
+                    around(&document.text, range)
+                ));
+            }
+        }
+    }
+}
+
+fn around<'a>(text: &'a str, range: &Range<usize>) -> &'a str {
+    let start =
+        (range.start.saturating_sub(60)..=range.start).find(|at| text.is_char_boundary(*at));
+    let end =
+        (range.end..text.len().min(range.end + 60)).rev().find(|at| text.is_char_boundary(*at));
+    text.get(start.unwrap_or(range.start)..end.unwrap_or(range.end)).unwrap_or_default()
+}
+
 fn shares_half(one: &Range<usize>, other: &Range<usize>) -> bool {
     let shared = one.end.min(other.end).saturating_sub(one.start.max(other.start));
     2 * shared >= one.end.max(other.end) - one.start.min(other.start)
@@ -129,10 +171,12 @@ impl std::fmt::Display for Score {
             all.add(*count);
             writeln!(out, "  {kind:<13} {count}")?;
         }
+        let speed = self.bytes as f64 / 1e6 / self.time.as_secs_f64();
+        let Self { clean, alarmed, .. } = self;
         writeln!(
             out,
-            "  {:<13} {all}; {} of {} clean documents alarmed",
-            "all", self.alarmed, self.clean
+            "  {:<13} {all}; {alarmed} of {clean} clean documents alarmed; {speed:.1} MB/s",
+            "all"
         )
     }
 }

@@ -4,7 +4,7 @@ use haechi_privacy::tagger::{
     Analysis, Context, Features, KINDS, LABELS, Lexicon, OUTSIDE, of_kind, stretches,
 };
 
-use crate::data::{Document, Source};
+use crate::data::{Document, Source, UNSURE};
 
 /// A run of units: the features of all, where those of each end, and the labels each may have.
 #[derive(Clone, Debug, Default)]
@@ -56,12 +56,18 @@ pub(crate) fn sequences(
     sequences
 }
 
+/// Every label but the last, which is never given.
+const ANY: u16 = 0x7FFF;
+
 /// One bit for each label the unit may have: its own when it is labelled, else outside and whatever
 /// the source says nothing about.
 fn allowed(document: &Document, source: &Source, analysis: &Analysis, at: usize) -> u16 {
     let Some(place) = analysis.place(at) else { return 1 };
     let after = document.spans.partition_point(|(range, _)| range.end <= place.start);
     let span = document.spans.get(after).filter(|(range, _)| range.start < place.end);
+    if span.is_some_and(|(_, kind)| *kind == UNSURE) {
+        return ANY;
+    }
     if let Some((range, kind)) = span {
         let before = at.checked_sub(1).and_then(|at| analysis.place(at));
         let first = before.is_none_or(|before| before.end <= range.start);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use haechi_privacy::tagger::{Known, Lexicon, OUTSIDE_BIT, key_of};
 
-use crate::data::Document;
+use crate::data::{Document, UNSURE};
 
 /// Reads lines of word, lists, class and class with a capital, with tabs between.
 pub(crate) fn parse(text: &str) -> HashMap<u32, Known> {
@@ -20,7 +20,9 @@ pub(crate) fn parse(text: &str) -> HashMap<u32, Known> {
 
 /// The lists of common words; a word with any other bit may be part of a name.
 const COMMON: u16 = 0b11;
+const MOST_COMMON: u16 = 0b1;
 const SEEN_OFTEN: u32 = 20;
+const SURELY_OUTSIDE: u32 = 100;
 
 /// Marks the lower-case words that no labelled span ever held, and writes all.
 pub(crate) fn write(mut words: HashMap<u32, Known>, documents: &[&Document]) -> Vec<u8> {
@@ -58,7 +60,11 @@ fn count(documents: &[&Document]) -> HashMap<u32, (u32, u32)> {
                 continue;
             }
             let after = document.spans.partition_point(|(range, _)| range.end <= start);
-            let inside = document.spans.get(after).is_some_and(|(range, _)| range.start <= start);
+            let span = document.spans.get(after).filter(|(range, _)| range.start <= start);
+            if span.is_some_and(|(_, kind)| *kind == UNSURE) {
+                continue;
+            }
+            let inside = span.is_some();
             let counts = seen.entry(key_of(word)).or_default();
             if inside { counts.1 += 1 } else { counts.0 += 1 }
         }

@@ -1,6 +1,6 @@
 //! The features of one unit, as rows in the table of weights.
 
-use super::hash::{mix, upper};
+use super::hash;
 
 /// As many features as one unit may have.
 pub(super) const MOST: usize = 48;
@@ -34,7 +34,7 @@ impl Features {
     #[inline]
     pub(super) fn add(&mut self, number: u64, one: u64, two: u64) {
         if let Some(row) = self.rows.get_mut(self.count) {
-            *row = upper(mix(mix(mix(number, one), two), number));
+            *row = hash::feature(number, one, two);
             self.count += 1;
         }
     }

@@ -11,7 +11,7 @@ pub(super) struct Syllable {
     pub(super) place: Place,
     own: u32,
     /// What it is: the shape, which for numbers tells the digits.
-    shape: Shape,
+    pub(super) shape: Shape,
     /// The word between spaces and marks that it stands in.
     word: u32,
     /// The word before the colon that this one answers, 0 when there is none.
@@ -29,10 +29,10 @@ const FAR: u8 = 5;
 pub(super) fn read(text: &str, offset: usize, syllables: &mut Vec<Syllable>) {
     let begin = syllables.len();
     for piece in shape::pieces(text) {
-        let own = if piece.shape.is_number() {
-            hash::upper(mix(77, piece.shape.value()))
-        } else {
-            hash::word(piece.text)
+        let own = match piece.shape {
+            Shape::CASELESS => piece.text.chars().next().map_or(0, u32::from),
+            shape if shape.is_number() => hash::upper(mix(77, shape.value())),
+            _ => hash::word(piece.text),
         };
         let place = Place { start: offset + piece.start, end: offset + piece.end };
         let spaced = !piece.glued;

@@ -9,6 +9,15 @@ pub(super) fn mix(hash: u64, value: u64) -> u64 {
     mixed ^ (mixed >> 29)
 }
 
+/// The hash of feature `number` with two values: products that do not wait for each other, then one mix.
+#[inline]
+pub(super) fn feature(number: u64, one: u64, two: u64) -> u32 {
+    let one = one.wrapping_add(number).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    let two = two.wrapping_add(number << 7).wrapping_mul(0xA076_1D64_78BD_642F);
+    let joined = one ^ two.rotate_left(32);
+    upper((joined ^ (joined >> 29)).wrapping_mul(FACTOR))
+}
+
 /// The upper half of a hash, where the bits are best.
 #[inline]
 pub(super) fn upper(hash: u64) -> u32 {
@@ -16,7 +25,7 @@ pub(super) fn upper(hash: u64) -> u32 {
 }
 
 /// The hash of a word, blind to case.
-pub(crate) fn word(text: &str) -> u32 {
+pub(super) fn word(text: &str) -> u32 {
     upper(if text.is_ascii() { ascii_word(text.as_bytes()) } else { other_word(text) })
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Word {
     answers: u32,
     known: Known,
     class: u8,
-    shape: Shape,
+    pub(super) shape: Shape,
     /// No space stands before it.
     glued: bool,
     first_in_line: bool,

@@ -4,18 +4,25 @@ use super::features::Features;
 use super::label::{self, LABELS};
 
 /// Sums of weights for every label.
-pub type Scores = [i32; LABELS];
+pub type Scores = [i16; LABELS];
 
 /// How many steps of a weight make one natural unit of log-odds.
 pub const STEPS: f32 = 24.0;
 
 const HEADER_BYTES: usize = 4 + LABELS * LABELS * 2;
-const IMPOSSIBLE: i32 = -1_000_000;
+/// Less than any way can cost; sums stop here.
+const IMPOSSIBLE: i16 = i16::MIN / 2;
+/// What is added to a weight to keep it as a byte.
+const BIAS: u16 = 128;
 
 /// A trained chain, read in place: the size, the transitions, then the rows.
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
     transitions: [Scores; LABELS],
+    /// The same from the label after to the label before.
+    origins: [Scores; LABELS],
+    /// A unit whose best label beats outside by less is outside whatever its neighbours are.
+    calm: i16,
     rows: &'a [[u8; LABELS]],
     mask: u32,
 }
@@ -25,19 +32,22 @@ impl<'a> Model<'a> {
     #[must_use]
     pub fn read(bytes: &'a [u8]) -> Self {
         let (header, rows) = bytes.split_at_checked(HEADER_BYTES).unwrap_or_default();
-        let rows = rows.as_chunks().0;
-        let mut model = Self { transitions: [[0; LABELS]; LABELS], rows, mask: 0 };
         let size = header.first_chunk().map_or(0, |size| u32::from_le_bytes(*size));
-        model.mask = size.saturating_sub(1);
         let weights = header.get(4..).unwrap_or_default().as_chunks::<2>().0;
-        let mut weights = weights.iter().map(|weight| i32::from(i16::from_le_bytes(*weight)));
-        for (before, row) in model.transitions.iter_mut().enumerate() {
-            for (next, weight) in row.iter_mut().enumerate() {
+        let mut weights = weights.iter().map(|weight| i16::from_le_bytes(*weight));
+        let mut transitions = [[IMPOSSIBLE; LABELS]; LABELS];
+        let mut origins = transitions;
+        for (before, row) in transitions.iter_mut().enumerate() {
+            for (next, (weight, back)) in row.iter_mut().zip(&mut origins).enumerate() {
                 let learnt = weights.next().unwrap_or_default();
                 *weight = if label::may_follow(before, next) { learnt } else { IMPOSSIBLE };
+                if let Some(back) = back.get_mut(before) {
+                    *back = *weight;
+                }
             }
         }
-        model
+        let calm = calm(&transitions);
+        Self { transitions, origins, calm, rows: rows.as_chunks().0, mask: size.saturating_sub(1) }
     }
 
     /// The bytes of a model; `rows` is a power of two many.
@@ -46,7 +56,7 @@ impl<'a> Model<'a> {
         let mut bytes = u32::try_from(rows.len()).unwrap_or_default().to_le_bytes().to_vec();
         bytes.extend(transitions.iter().flatten().flat_map(|weight| weight.to_le_bytes()));
         bytes.extend(
-            rows.iter().flatten().flat_map(|weight| weight.wrapping_add(-128).to_le_bytes()),
+            rows.iter().flatten().flat_map(|weight| weight.wrapping_add(i8::MIN).to_le_bytes()),
         );
         bytes
     }
@@ -54,16 +64,26 @@ impl<'a> Model<'a> {
     /// The sums of the rows of these features.
     #[must_use]
     pub fn weigh(&self, features: &Features) -> Scores {
-        let mut sums = [0_i16; LABELS];
+        let mut sums = [0_u16; LABELS];
+        let mut count = 0;
         for row in features.rows() {
             let row = usize::try_from(row & self.mask).ok().and_then(|row| self.rows.get(row));
             if let Some(row) = row {
                 for (sum, weight) in sums.iter_mut().zip(row) {
-                    *sum += i16::from(*weight) - 128;
+                    *sum = sum.wrapping_add(u16::from(*weight));
                 }
+                count += BIAS;
             }
         }
-        sums.map(i32::from)
+        sums.map(|sum| sum.wrapping_sub(count).cast_signed())
+    }
+
+    /// Whether a unit weighed so is outside on any best way.
+    #[must_use]
+    pub fn is_calm(&self, weighed: &Scores) -> bool {
+        let (outside, others) = weighed.split_first().unwrap_or((&0, &[]));
+        let best = others.iter().copied().fold(i16::MIN, i16::max);
+        best.saturating_sub(*outside) < self.calm
     }
 
     /// The best labels for a run of units with text outside on both sides, and for each unit by how
@@ -82,88 +102,86 @@ impl<'a> Model<'a> {
 
     fn forward(&self, weighed: &[Scores], chain: &mut Chain) {
         chain.best.clear();
-        chain.origins.clear();
         let mut scores = [IMPOSSIBLE; LABELS];
         scores[label::OUTSIDE] = 0;
         for own in weighed {
-            let (mut next, origins) = self.step(&scores);
-            for (score, weight) in next.iter_mut().zip(own) {
-                *score += weight;
-            }
-            chain.best.push(next);
-            chain.origins.push(origins);
-            scores = next;
+            scores = levelled(&added(&best_of(&scores, &self.transitions), own));
+            chain.best.push(scores);
         }
-    }
-
-    fn step(&self, scores: &Scores) -> (Scores, [u8; LABELS]) {
-        let mut next = [2 * IMPOSSIBLE; LABELS];
-        let mut origins = [0_u8; LABELS];
-        for (number, (score, row)) in (0_u8..).zip(scores.iter().zip(&self.transitions)) {
-            for ((best, origin), weight) in next.iter_mut().zip(&mut origins).zip(row) {
-                let candidate = score + weight;
-                *origin = if candidate > *best { number } else { *origin };
-                *best = candidate.max(*best);
-            }
-        }
-        (next.map(|score| score.max(2 * IMPOSSIBLE)), origins)
     }
 
     fn trace(&self, chain: &mut Chain) {
-        let Some(last) = chain.best.last() else { return };
-        let mut label = argmax(&self.with_end(last));
-        chain.labels.push(label);
-        for origins in chain.origins.iter().skip(1).rev() {
-            label = origins.get(label).map_or(label::OUTSIDE, |origin| usize::from(*origin));
-            chain.labels.push(label);
+        let mut next = label::OUTSIDE;
+        for scores in chain.best.iter().rev() {
+            let Some(row) = self.origins.get(next) else { return };
+            next = argmax(&added(scores, row));
+            chain.labels.push(next);
         }
         chain.labels.reverse();
     }
 
-    fn with_end(&self, scores: &Scores) -> Scores {
-        let mut ended = *scores;
-        for (score, row) in ended.iter_mut().zip(&self.transitions) {
-            *score += row[label::OUTSIDE];
-        }
-        ended
-    }
-
     fn measure(&self, weighed: &[Scores], chain: &mut Chain) {
         let mut after: Scores = self.transitions.map(|row| row[label::OUTSIDE]);
-        let units = chain.best.iter().zip(&chain.labels).zip(weighed).rev();
-        for ((best, label), own) in units {
+        for ((best, label), own) in chain.best.iter().zip(&chain.labels).zip(weighed).rev() {
             chain.margins.push(margin(best, &after, label::kind_of(*label)));
-            let mut before = [2 * IMPOSSIBLE; LABELS];
-            for (score, row) in before.iter_mut().zip(&self.transitions) {
-                for ((weight, own), after) in row.iter().zip(own).zip(&after) {
-                    *score = (*score).max(weight + own + after);
-                }
-            }
-            after = before;
+            after = levelled(&best_of(&added(own, &after), &self.origins));
         }
         chain.margins.reverse();
     }
 }
 
-fn margin(before: &Scores, after: &Scores, kind: Option<usize>) -> i32 {
-    let (mut same, mut other) = (2 * IMPOSSIBLE, 2 * IMPOSSIBLE);
-    for (label, (before, after)) in before.iter().zip(after).enumerate() {
-        let whole = before + after;
+/// The least a label must beat outside by for a way to leave outside at that unit, from the most a
+/// way can win by the transitions into the unit and out of it.
+fn calm(transitions: &[Scores; LABELS]) -> i16 {
+    let stay = transitions[label::OUTSIDE][label::OUTSIDE];
+    let into = transitions.iter().flat_map(|row| row.iter().skip(1));
+    let out = transitions.iter().skip(1).flat_map(|row| row.first());
+    let most = |weights: i16| weights.saturating_sub(stay).max(0);
+    let into = most(into.copied().fold(i16::MIN, i16::max));
+    let out = most(out.copied().fold(i16::MIN, i16::max));
+    0_i16.saturating_sub(into).saturating_sub(out)
+}
+
+/// For each label the best way to it from the labels before.
+fn best_of(scores: &Scores, transitions: &[Scores; LABELS]) -> Scores {
+    let mut best = [i16::MIN; LABELS];
+    for (score, row) in scores.iter().zip(transitions) {
+        for (best, weight) in best.iter_mut().zip(row) {
+            *best = (*best).max(score.saturating_add(*weight));
+        }
+    }
+    best
+}
+
+fn added(one: &Scores, other: &Scores) -> Scores {
+    let mut sums = *one;
+    for (sum, other) in sums.iter_mut().zip(other) {
+        *sum = sum.saturating_add(*other);
+    }
+    sums
+}
+
+/// The same with the best at zero, so that sums of long runs stay small.
+fn levelled(scores: &Scores) -> Scores {
+    let best = scores.iter().copied().fold(i16::MIN, i16::max);
+    scores.map(|score| score.saturating_sub(best).max(IMPOSSIBLE))
+}
+
+fn margin(before: &Scores, after: &Scores, kind: Option<usize>) -> i16 {
+    let (mut same, mut other) = (i16::MIN, i16::MIN);
+    for (label, whole) in added(before, after).into_iter().enumerate() {
         if label::kind_of(label) == kind {
             same = same.max(whole);
         } else {
             other = other.max(whole);
         }
     }
-    same - other
+    same.saturating_sub(other)
 }
 
 fn argmax(scores: &Scores) -> usize {
-    scores
-        .iter()
-        .enumerate()
-        .max_by_key(|(_, score)| **score)
-        .map_or(label::OUTSIDE, |(label, _)| label)
+    let best = scores.iter().copied().fold(i16::MIN, i16::max);
+    scores.iter().position(|score| *score == best).unwrap_or(label::OUTSIDE)
 }
 
 /// The work space of decoding, and its outcome.
@@ -172,7 +190,6 @@ pub struct Chain {
     /// The label of each unit.
     pub labels: Vec<usize>,
     /// By how many steps each unit's kind beats any other.
-    pub margins: Vec<i32>,
+    pub margins: Vec<i16>,
     best: Vec<Scores>,
-    origins: Vec<[u8; LABELS]>,
 }

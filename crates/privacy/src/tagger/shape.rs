@@ -51,7 +51,7 @@ pub(super) fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let before = at;
-        at += text.get(at..)?.find(|letter: char| letter == '\n' || !letter.is_whitespace())?;
+        at += spaces(text.get(at..)?);
         let start = at;
         let rest = text.get(start..)?;
         let first = rest.chars().next()?;
@@ -65,6 +65,18 @@ pub(super) fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
             glued: before == start && start > 0,
         })
     })
+}
+
+/// The bytes of white space that `rest` starts with, up to a line end.
+fn spaces(rest: &str) -> usize {
+    let bytes = rest.as_bytes();
+    let count = bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
+    match bytes.get(count) {
+        Some(byte) if byte.is_ascii_graphic() || *byte == b'\n' => count,
+        _ => rest
+            .find(|letter: char| letter == '\n' || !letter.is_whitespace())
+            .unwrap_or(rest.len()),
+    }
 }
 
 fn measure(rest: &str, first: char) -> (usize, Shape) {

@@ -15,6 +15,8 @@ pub(super) struct Span {
     pub(super) score: f32,
 }
 
+/// The one kind that goes over several lines.
+const ADDRESS: usize = 2;
 const LEAST: f32 = 0.5;
 const MOST: f32 = 0.95;
 
@@ -29,10 +31,14 @@ pub(super) fn collect(
     for (at, (label, margin)) in chain.labels.iter().zip(&chain.margins).enumerate() {
         let kind = label::kind_of(*label);
         let starts = kind.is_some_and(|kind| *label == label::of_kind(kind, true));
-        if (kind.is_none() || starts)
+        let cut = open.is_some_and(|span| span.kind != ADDRESS && analysis.ends_line(first + at));
+        if (kind.is_none() || starts || cut)
             && let Some(span) = open.take()
         {
             found(span);
+        }
+        if cut {
+            continue;
         }
         let (Some(kind), Some(place)) = (kind, analysis.place(first + at)) else { continue };
         let score = score_of(*margin);
@@ -47,9 +53,31 @@ pub(super) fn collect(
 }
 
 /// The log-odds of a margin as a probability within the bounds of what a tagger may claim.
-fn score_of(margin: i32) -> f32 {
-    let margin = f32::from(i16::try_from(margin).unwrap_or(i16::MAX)) / STEPS;
+fn score_of(margin: i16) -> f32 {
+    let margin = f32::from(margin) / STEPS;
     (1.0 / (1.0 + (-margin).exp())).clamp(LEAST, MOST)
+}
+
+/// Whether what was found can be of its kind: a date has a digit or the name of a month or day, a
+/// person has letters.
+pub(super) fn is_possible(kind: &str, text: &str) -> bool {
+    match kind {
+        "DATE_TIME" => may_be_date(text),
+        "PERSON" | "ORGANIZATION" => text.chars().any(char::is_alphabetic),
+        _ => true,
+    }
+}
+
+fn may_be_date(text: &str) -> bool {
+    const NAMES: [&str; 19] = [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "mon",
+        "tue", "wed", "thu", "fri", "sat", "sun",
+    ];
+    let named = |name: &&str| {
+        let start = text.as_bytes().first_chunk::<3>();
+        start.is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    text.chars().any(|letter| letter.is_numeric()) || NAMES.iter().any(named) || !text.is_ascii()
 }
 
 /// The range without spaces and commas at its ends.
