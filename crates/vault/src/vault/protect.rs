@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use haechi_core::{
-    Place, ProtectError, Protection, Sid, StoredToken, ToProtect, TokenLookup, VaultPurpose,
+    Entropy, Place, ProtectError, Protection, Sid, StoredToken, ToProtect, TokenLookup,
+    VaultPurpose,
 };
 
 use super::{Vault, digest};
@@ -33,6 +34,33 @@ struct Kept {
     attempt: u32,
 }
 
+/// The random parts of a batch's tokens, drawn in one go.
+struct Chance(std::vec::IntoIter<u8>);
+
+impl Chance {
+    fn draw(tokens: usize, entropy: &dyn Entropy) -> Result<Self, ProtectError> {
+        let mut bytes = vec![0; tokens * RANDOM_BYTES];
+        if !bytes.is_empty() {
+            entropy.fill(&mut bytes).map_err(unavailable)?;
+        }
+        Ok(Self(bytes.into_iter()))
+    }
+
+    fn next(&mut self) -> Option<[u8; RANDOM_BYTES]> {
+        let bytes = *self.0.as_slice().first_chunk()?;
+        self.0.nth(RANDOM_BYTES - 1)?;
+        Some(bytes)
+    }
+}
+
+/// What a text is made of.
+enum Draw<'a> {
+    /// For the first time.
+    First(&'a mut Chance),
+    /// Again, so many times, because the text before was taken: formatted values only.
+    Again(u32),
+}
+
 impl Vault {
     pub(super) async fn protect_all(
         &self,
@@ -40,12 +68,14 @@ impl Vault {
     ) -> Result<Vec<String>, ProtectError> {
         self.keyring.refresh().await?;
         let persons = self.persons(values).await?;
+        let tokens = values.iter().filter(|value| value.how == Protection::Token).count();
+        let mut chance = Chance::draw(tokens, &*self.entropy)?;
         let mut texts = Vec::with_capacity(values.len());
         let (mut kept, mut rows) = (Vec::new(), Vec::new());
         for (position, value) in values.iter().enumerate() {
             let person = value.subject.and_then(|sid| persons.get(sid)).map(Arc::as_ref);
             if matches!(value.how, Protection::Token | Protection::Format) {
-                let (text, row) = self.keep(value, person, 0).await?;
+                let (text, row) = self.keep(value, person, Draw::First(&mut chance)).await?;
                 texts.push(text);
                 rows.push(row);
                 kept.push(Kept { position, attempt: 0 });
@@ -141,12 +171,13 @@ impl Vault {
         &self,
         value: &ToProtect<'_>,
         person: Option<&SubjectKey>,
-        attempt: u32,
+        draw: Draw<'_>,
     ) -> Result<(String, StoredToken), ProtectError> {
         let Place { tenant, kind, .. } = value.place;
         let index = self.index(tenant).await?;
         let (text, lookup, same) = if value.how == Protection::Format {
             let key = self.keyring.primary(tenant, VaultPurpose::Format, kind).await?;
+            let attempt = if let Draw::Again(attempt) = draw { attempt } else { 0 };
             let text = formatted(&key, person, value, attempt)?;
             let plain = essence(value.value);
             let same = [&b"same"[..], kind.as_bytes(), plain.as_bytes()];
@@ -156,8 +187,10 @@ impl Vault {
                 Some(digest(&index, person, &same)?),
             )
         } else {
-            let mut random = [0; RANDOM_BYTES];
-            self.entropy.fill(&mut random).map_err(unavailable)?;
+            let random = match draw {
+                Draw::First(chance) => chance.next().ok_or_else(|| unavailable(Refused))?,
+                Draw::Again(_) => return Err(unavailable(Problem::Taken)),
+            };
             let text = text::token(kind, &random);
             let lookup = lookup_of_token(&index, &text)?;
             (text, lookup, None)
@@ -220,7 +253,7 @@ impl Vault {
                     return Err(unavailable(Problem::Taken));
                 }
                 let person = value.subject.and_then(|sid| persons.get(sid)).map(Arc::as_ref);
-                let (text, other) = self.keep(value, person, kept.attempt).await?;
+                let (text, other) = self.keep(value, person, Draw::Again(kept.attempt)).await?;
                 *row = other;
                 if let Some(to) = texts.get_mut(kept.position) {
                     *to = text;
