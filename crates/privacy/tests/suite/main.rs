@@ -3,6 +3,7 @@
 mod attacks;
 mod customers;
 mod lookalikes;
+mod machines;
 mod protector;
 mod restoring;
 mod rules;
