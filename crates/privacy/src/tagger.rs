@@ -69,39 +69,32 @@ impl<'a> Tagger<'a> {
         for (offset, part, korean) in context::stretches(text) {
             let model = if korean { &self.hangul } else { &self.latin };
             let analysis = Analysis::read(part, offset, korean, &self.lexicon);
-            let mut run = Run::default();
-            let mut features = Features::default();
-            for at in analysis.runs().into_iter().flatten() {
-                analysis.features(at, &context, &mut features);
-                let weighed = model.weigh(&features);
-                if run.end() != at || model.is_calm(&weighed) {
-                    self.finish(text, &analysis, &mut run, model, out);
-                }
-                if !model.is_calm(&weighed) {
-                    run.push(at, weighed);
-                }
-            }
-            self.finish(text, &analysis, &mut run, model, out);
+            Self::tag_stretch(model, &analysis, &context, |span| {
+                out.extend(self.finding(text, &span));
+            });
         }
     }
 
-    /// Decodes a run and starts the next.
-    fn finish(
-        &self,
-        text: &str,
-        analysis: &Analysis,
-        run: &mut Run,
+    fn tag_stretch(
         model: &Model<'_>,
-        out: &mut Vec<Finding>,
+        analysis: &Analysis,
+        context: &Context,
+        mut found: impl FnMut(spans::Span),
     ) {
-        if run.weighed.is_empty() {
-            return;
+        let mut run = Run::default();
+        let mut features = Features::default();
+        for at in analysis.runs().into_iter().flatten() {
+            analysis.features(at, context, &mut features);
+            let weighed = model.weigh(&features);
+            let calm = model.is_calm(&weighed);
+            if run.end() != at || calm {
+                run.finish(model, analysis, &mut found);
+            }
+            if !calm {
+                run.push(at, weighed);
+            }
         }
-        model.decode(&run.weighed, &mut run.chain);
-        spans::collect(analysis, run.start, &run.chain, |span| {
-            out.extend(self.finding(text, &span))
-        });
-        run.weighed.clear();
+        run.finish(model, analysis, &mut found);
     }
 
     fn finding(&self, text: &str, span: &spans::Span) -> Option<Finding> {
@@ -129,6 +122,16 @@ struct Run {
 impl Run {
     fn end(&self) -> usize {
         self.start + self.weighed.len()
+    }
+
+    /// Decodes what was gathered, and starts anew.
+    fn finish(&mut self, model: &Model<'_>, analysis: &Analysis, found: impl FnMut(spans::Span)) {
+        if self.weighed.is_empty() {
+            return;
+        }
+        model.decode(&self.weighed, &mut self.chain);
+        spans::collect(analysis, self.start, &self.chain, found);
+        self.weighed.clear();
     }
 
     fn push(&mut self, at: usize, weighed: Scores) {

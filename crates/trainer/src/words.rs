@@ -20,9 +20,7 @@ pub(crate) fn parse(text: &str) -> HashMap<u32, Known> {
 
 /// The lists of common words; a word with any other bit may be part of a name.
 const COMMON: u16 = 0b11;
-const MOST_COMMON: u16 = 0b1;
 const SEEN_OFTEN: u32 = 20;
-const SURELY_OUTSIDE: u32 = 100;
 
 /// Marks the lower-case words that no labelled span ever held, and writes all.
 pub(crate) fn write(mut words: HashMap<u32, Known>, documents: &[&Document]) -> Vec<u8> {

@@ -5,7 +5,9 @@ fn found(text: &str, keys: &[&str]) -> Vec<(String, String)> {
     Tagger::embedded().tag(text, keys, &mut findings);
     findings
         .iter()
-        .map(|finding| (finding.kind.to_string(), text[finding.range.clone()].to_owned()))
+        .map(|finding| {
+            (finding.kind.to_string(), text.get(finding.range.clone()).unwrap().to_owned())
+        })
         .collect()
 }
 
