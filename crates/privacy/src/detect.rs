@@ -21,6 +21,7 @@ mod scan;
 mod scratch;
 mod view;
 mod walk;
+mod windows;
 
 pub use config::{DetectorConfig, PatternFile};
 pub use scan::{LeafFinding, Target};

@@ -1,35 +1,24 @@
 //! What a text holds, in one pass over its bytes: most patterns cannot fit most texts.
 
 /// What a text must hold for a group of patterns to matter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Gate {
-    /// An ASCII digit.
-    Digit,
     /// An `@`.
     At,
     /// A character beyond ASCII.
     NotAscii,
+    /// Digits, and nothing but digits and what separates them.
+    Number,
+    /// Digits and letters of one identifier.
+    Token,
+    /// Digits, and much beside them.
+    Digit,
     /// A keyword of a rule.
     Keyword,
+    /// A context word of a rule.
+    Context,
     /// Nothing in particular.
     Always,
-}
-
-impl Gate {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Digit, Self::At, Self::NotAscii, Self::Keyword, Self::Always];
-}
-
-impl From<Gate> for usize {
-    fn from(gate: Gate) -> Self {
-        match gate {
-            Gate::Digit => 0,
-            Gate::At => 1,
-            Gate::NotAscii => 2,
-            Gate::Keyword => 3,
-            Gate::Always => 4,
-        }
-    }
 }
 
 /// What a text holds.
@@ -93,10 +82,10 @@ impl Traits {
 
     pub(super) const fn open(&self, gate: Gate) -> bool {
         match gate {
-            Gate::Digit => self.digit,
+            Gate::Number | Gate::Token | Gate::Digit => self.digit,
             Gate::At => self.at,
             Gate::NotAscii => self.not_ascii,
-            Gate::Keyword | Gate::Always => true,
+            Gate::Keyword | Gate::Context | Gate::Always => true,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! long count before that is widened. So the automaton finds all that the pattern finds, and a little
 //! more, which the pattern itself then refuses.
 
-use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
+use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look, Repetition};
 
 /// Literal bytes after which a pattern has shown enough of itself.
 const ENOUGH: usize = 3;
@@ -26,18 +26,39 @@ pub(super) struct Head {
     pub(super) is_exact: bool,
 }
 
-/// The head of `pattern`; `bounded` asks for no ASCII word character on either side.
-pub(super) fn head(pattern: &Hir, bounded: bool) -> Head {
+/// What a head asks of its neighbours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Edge {
+    /// No ASCII word character on either side.
+    Word,
+    /// No digit on either side.
+    Digit,
+    /// Nothing.
+    Open,
+}
+
+/// The head of `pattern`.
+pub(super) fn head(pattern: &Hir, edge: Edge) -> Head {
     let mut state = State { literal: 0, is_exact: true };
     let (meaning, cut) = state.ease(pattern);
-    let mut parts = vec![meaning];
-    if bounded {
-        parts.insert(0, Hir::look(Look::WordStartHalfAscii));
-        if !cut {
-            parts.push(Hir::look(Look::WordEndHalfAscii));
-        }
+    let (before, behind) = match edge {
+        Edge::Word => (Hir::look(Look::WordStartHalfAscii), Hir::look(Look::WordEndHalfAscii)),
+        // No look-around knows digits, so a letter beside the value is taken in.
+        Edge::Digit => (beside(Look::WordStartHalfAscii), beside(Look::WordEndHalfAscii)),
+        Edge::Open => (Hir::empty(), Hir::empty()),
+    };
+    let mut parts = vec![before, meaning];
+    if !cut {
+        parts.push(behind);
     }
-    Head { meaning: Hir::concat(parts), is_exact: state.is_exact }
+    Head { meaning: Hir::concat(parts), is_exact: state.is_exact && edge != Edge::Digit }
+}
+
+fn beside(look: Look) -> Hir {
+    let letters = [('A', 'Z'), ('_', '_'), ('a', 'z')];
+    let letters = letters.map(|(start, end)| ClassUnicodeRange::new(start, end));
+    let letters = Hir::class(Class::Unicode(ClassUnicode::new(letters)));
+    Hir::alternation(vec![Hir::look(look), letters])
 }
 
 struct State {
@@ -124,7 +145,9 @@ impl State {
             return (whole.clone(), false);
         }
         self.is_exact = false;
-        let wide = Repetition { min: (*min).min(SHORT), max: None, ..repetition.clone() };
+        let (sub, _) = self.ease(sub);
+        let wide =
+            Repetition { min: (*min).min(SHORT), max: None, greedy: true, sub: Box::new(sub) };
         (Hir::repetition(wide), false)
     }
 }

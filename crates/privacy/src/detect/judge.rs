@@ -58,6 +58,10 @@ impl Judge for Bench<'_> {
         self.words.any(self.nearby, self.text, &window, index)
     }
 
+    fn is_named(&self) -> bool {
+        !self.by_key.is_empty()
+    }
+
     fn candidate(&mut self, index: usize, value: Range<usize>) {
         if self.only.is_some_and(|only| only != index) {
             return;

@@ -2,15 +2,43 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
+use super::DEFAULT_SCORE;
 use super::gate::Gate;
+use crate::rules::{Needs, Rule};
 
-/// The gate that a text must open before `pattern` matters.
-pub(super) fn gate(meaning: &Hir) -> Gate {
+/// The gate that a text must open before a pattern of `rule` matters.
+pub(super) fn gate_of(rule: &Rule, meaning: &Hir) -> Gate {
+    if !rule.keywords.is_empty() {
+        return Gate::Keyword;
+    }
+    match gate(meaning) {
+        Gate::Always if rule.has_context() && only_by_context(rule) => Gate::Context,
+        other => other,
+    }
+}
+
+/// Whether nothing but its context makes a finding of a value of `rule`.
+fn only_by_context(rule: &Rule) -> bool {
+    match rule.needs {
+        Needs::Context => true,
+        Needs::Validator => false,
+        Needs::Either => rule.validator.is_none(),
+        Needs::Nothing => rule.validator.is_none() && rule.scores.plain < DEFAULT_SCORE,
+    }
+}
+
+fn gate(meaning: &Hir) -> Gate {
     let holds = |wanted: fn(char) -> bool| must_hold(meaning, wanted);
     if holds(|c| c == '@') {
         return Gate::At;
     }
     if holds(|c| c.is_ascii_digit()) {
+        if is_number(meaning) {
+            return Gate::Number;
+        }
+        if least_digits(meaning) >= 3 && lengths(meaning).1.is_some_and(|longest| longest <= 40) {
+            return Gate::Token;
+        }
         return Gate::Digit;
     }
     if holds(|c| !c.is_ascii()) {
@@ -37,6 +65,39 @@ fn must_hold(meaning: &Hir, wanted: fn(char) -> bool) -> bool {
         HirKind::Capture(capture) => must_hold(&capture.sub, wanted),
         HirKind::Concat(parts) => parts.iter().any(|part| must_hold(part, wanted)),
         HirKind::Alternation(parts) => parts.iter().all(|part| must_hold(part, wanted)),
+    }
+}
+
+/// The digits that every match holds, at least.
+fn least_digits(meaning: &Hir) -> usize {
+    match meaning.kind() {
+        HirKind::Empty | HirKind::Look(_) => 0,
+        HirKind::Literal(literal) => literal.0.iter().filter(|byte| byte.is_ascii_digit()).count(),
+        HirKind::Class(class) => usize::from(class_holds(class, |c| c.is_ascii_digit())),
+        HirKind::Repetition(repetition) => {
+            usize::try_from(repetition.min).unwrap_or_default() * least_digits(&repetition.sub)
+        }
+        HirKind::Capture(capture) => least_digits(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().map(least_digits).sum(),
+        HirKind::Alternation(parts) => parts.iter().map(least_digits).min().unwrap_or_default(),
+    }
+}
+
+/// Whether no match holds a letter.
+fn is_number(meaning: &Hir) -> bool {
+    let is_letter = |c: char| c.is_alphabetic();
+    match meaning.kind() {
+        HirKind::Empty | HirKind::Look(_) => true,
+        HirKind::Literal(literal) => {
+            std::str::from_utf8(&literal.0).is_ok_and(|text| !text.chars().any(is_letter))
+        }
+        HirKind::Class(Class::Unicode(class)) => class
+            .iter()
+            .all(|range| range.len() < 32 && !(range.start()..=range.end()).any(is_letter)),
+        HirKind::Class(Class::Bytes(_)) => false,
+        HirKind::Repetition(repetition) => is_number(&repetition.sub),
+        HirKind::Capture(capture) => is_number(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().all(is_number),
     }
 }
 

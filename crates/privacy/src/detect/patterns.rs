@@ -1,6 +1,6 @@
 //! All patterns of all rules: where in a text each stands.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -11,8 +11,9 @@ use regex_syntax::hir::Hir;
 
 use super::automaton::{Automaton, States};
 use super::gate::{Gate, Traits};
-use super::head::{Head, head};
+use super::head::{Edge, Head, head};
 use super::needs;
+use super::windows::Site;
 use crate::rules::{Boundary, Rule, RuleProblem, syntax};
 
 /// Patterns whose starts cost more than this many steps for each byte of the text are looked for one
@@ -37,6 +38,9 @@ pub(super) trait Judge {
     /// costs less than to know where the value starts.
     fn may(&mut self, rule: usize, around: &Range<usize>) -> bool;
 
+    /// Whether the names above the text speak for any rule.
+    fn is_named(&self) -> bool;
+
     /// `value` fits a pattern of `rule`.
     fn candidate(&mut self, rule: usize, value: Range<usize>);
 }
@@ -44,22 +48,23 @@ pub(super) trait Judge {
 /// The patterns, by what a text must hold for them to matter.
 #[derive(Debug)]
 pub(super) struct Patterns {
-    groups: Vec<Group>,
+    pub(super) groups: Vec<Group>,
 }
 
 #[derive(Debug)]
-struct Group {
-    gate: Gate,
-    patterns: Vec<Pattern>,
-    automaton: Automaton,
+pub(super) struct Group {
+    pub(super) gate: Gate,
+    pub(super) site: Site,
+    pub(super) patterns: Vec<Pattern>,
+    pub(super) automaton: Automaton,
 }
 
 /// One pattern, and the rules that have it.
-struct Pattern {
-    source: Arc<str>,
+pub(super) struct Pattern {
+    pub(super) source: Arc<str>,
     boundary: Boundary,
     value: usize,
-    rules: Vec<usize>,
+    pub(super) rules: Vec<usize>,
     shortest: usize,
     longest: Option<usize>,
     head: Head,
@@ -69,30 +74,28 @@ struct Pattern {
 /// What one thread keeps between scans.
 #[derive(Debug)]
 pub(super) struct Progress {
-    groups: Vec<GroupProgress>,
+    pub(super) groups: Vec<GroupProgress>,
     search: u32,
 }
 
 #[derive(Debug)]
-struct GroupProgress {
-    states: States,
+pub(super) struct GroupProgress {
+    pub(super) states: States,
     /// Up to where each pattern is done, and in which search.
     done: Vec<(u32, usize)>,
 }
 
 impl Patterns {
     pub(super) fn new(rules: &[Rule]) -> Result<Self, RuleProblem> {
-        let mut by_gate: Vec<(Gate, Vec<Pattern>)> =
-            Gate::ALL.map(|gate| (gate, Vec::new())).into();
-        let mut known: HashMap<(Arc<str>, Boundary, usize, bool), usize> = HashMap::new();
+        let mut groups: BTreeMap<Gate, Vec<Pattern>> = BTreeMap::new();
+        let mut known: HashMap<(Arc<str>, Boundary, usize, Gate), usize> = HashMap::new();
         for (index, rule) in rules.iter().enumerate() {
             for source in &rule.patterns {
                 // Whatever is no pattern was refused when it was read.
                 let Ok(meaning) = syntax::parse(source) else { continue };
-                let by_keyword = !rule.keywords.is_empty();
-                let gate = if by_keyword { Gate::Keyword } else { needs::gate(&meaning) };
-                let Some((_, group)) = by_gate.get_mut(usize::from(gate)) else { continue };
-                let key = (source.clone(), rule.boundary, rule.value, by_keyword);
+                let gate = needs::gate_of(rule, &meaning);
+                let group = groups.entry(gate).or_default();
+                let key = (source.clone(), rule.boundary, rule.value, gate);
                 let place = *known.entry(key).or_insert_with(|| {
                     group.push(Pattern::new(source, &meaning, rule));
                     group.len() - 1
@@ -102,8 +105,7 @@ impl Patterns {
                 }
             }
         }
-        by_gate.retain(|(_, patterns)| !patterns.is_empty());
-        let groups = by_gate.into_iter().map(|(gate, patterns)| Group::new(gate, patterns));
+        let groups = groups.into_iter().map(|(gate, patterns)| Group::new(gate, patterns, rules));
         Ok(Self { groups: groups.collect::<Result<_, _>>()? })
     }
 
@@ -142,19 +144,34 @@ struct Search<'s> {
 }
 
 impl Group {
-    fn new(gate: Gate, patterns: Vec<Pattern>) -> Result<Self, RuleProblem> {
+    fn new(gate: Gate, patterns: Vec<Pattern>, rules: &[Rule]) -> Result<Self, RuleProblem> {
+        let own = patterns.iter().flat_map(|pattern| &pattern.rules);
+        let site = Site::new(gate, own.filter_map(|rule| rules.get(*rule)))?;
         let heads: Vec<Hir> = patterns.iter().map(|pattern| pattern.head.meaning.clone()).collect();
         let automaton = Automaton::new(&heads);
         let limit = heads.len();
         let automaton =
             automaton.ok_or(RuleProblem::TooMuch { what: "states of all patterns", limit })?;
-        Ok(Self { gate, patterns, automaton })
+        Ok(Self { gate, site, patterns, automaton })
     }
 
     fn find(&self, progress: &mut GroupProgress, search: &mut Search<'_>) {
+        let text = search.text;
+        // Where a name speaks for a value, no word has to.
+        if self.gate == Gate::Context && search.judge.is_named() {
+            return self.find_within(progress, search, 0..text.len());
+        }
+        self.site.windows(text, &mut |window| self.find_within(progress, search, window));
+    }
+
+    fn find_within(
+        &self,
+        progress: &mut GroupProgress,
+        search: &mut Search<'_>,
+        window: Range<usize>,
+    ) {
         let GroupProgress { states, done } = progress;
-        let whole = 0..search.text.len();
-        self.automaton.ends(states, search.text, whole, &mut |states, number, end| {
+        self.automaton.ends(states, search.text, window, &mut |states, number, end| {
             let (Some(pattern), Some(done)) = (self.patterns.get(number), done.get_mut(number))
             else {
                 return;
@@ -237,6 +254,11 @@ impl Pattern {
     fn new(source: &Arc<str>, meaning: &Hir, rule: &Rule) -> Self {
         let (shortest, longest) = needs::lengths(meaning);
         let bounded = rule.boundary == Boundary::Word && rule.value == 0;
+        let edge = match rule.boundary {
+            Boundary::Word if bounded => Edge::Word,
+            Boundary::Digit if rule.value == 0 => Edge::Digit,
+            Boundary::Word | Boundary::Digit | Boundary::None => Edge::Open,
+        };
         Self {
             source: if bounded { bound(source) } else { source.clone() },
             boundary: rule.boundary,
@@ -244,7 +266,7 @@ impl Pattern {
             rules: Vec::new(),
             shortest,
             longest,
-            head: head(meaning, bounded),
+            head: head(meaning, edge),
             regex: OnceLock::new(),
         }
     }
