@@ -47,7 +47,7 @@ impl Site {
             |digits, gap, before, behind| Ok(Self::Digits(Near { digits, gap, before, behind }));
         match gate {
             Gate::Number => digits(1, 5, 5, 4),
-            Gate::Token => digits(3, 8, 16, 24),
+            Gate::Token => digits(3, 16, 40, 40),
             Gate::Digit => digits(1, 32, 96, 128),
             Gate::Keyword => Self::words(
                 rules.flat_map(|rule| rule.keywords.iter().map(String::as_str)),
