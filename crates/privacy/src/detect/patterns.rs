@@ -340,8 +340,7 @@ fn digits_end(text: &[u8], place: &Range<usize>) -> bool {
     let separates = |byte: u8| matches!(byte, b'-' | b'.' | b'/');
     let (before, further) = (at(place.start.checked_sub(1)), at(place.start.checked_sub(2)));
     let (after, beyond) = (at(Some(place.end)), at(Some(place.end + 1)));
-    !is_digit(before)
-        && !is_digit(after)
-        && !(separates(before) && is_digit(further))
-        && !(separates(after) && is_digit(beyond))
+    let joined = |separator: u8, digit: u8| separates(separator) && is_digit(digit);
+    let longer = is_digit(before) || is_digit(after);
+    !(longer || joined(before, further) || joined(after, beyond))
 }

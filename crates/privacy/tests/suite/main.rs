@@ -2,6 +2,7 @@
 
 mod attacks;
 mod customers;
+mod detect;
 mod lookalikes;
 mod machines;
 mod protector;
