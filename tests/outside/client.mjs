@@ -1,5 +1,5 @@
 // One call with the official TypeScript client.
-// node client.mjs '{"url"|"command", "token", "era", "tool", "arguments"}' prints one JSON object:
+// node client.mjs '{"url"|"command", "token", "headers", "era", "tool", "arguments"}' prints one JSON object:
 // {tools, result} or {tools, error: {name, code, message, data}}; {connect: {...}} when it could not connect.
 
 import { createRequire } from 'node:module';
@@ -27,7 +27,7 @@ async function transport() {
       stderr: 'ignore',
     });
   }
-  const headers = want.token ? { authorization: `Bearer ${want.token}` } : {};
+  const headers = { ...(want.token ? { authorization: `Bearer ${want.token}` } : {}), ...(want.headers ?? {}) };
   return new sdk.StreamableHTTPClientTransport(new URL(want.url), { requestInit: { headers } });
 }
 

@@ -32,6 +32,7 @@ def transport(want, http):
 
 async def talk(want, said):
     headers = {"authorization": f"Bearer {want['token']}"} if want.get("token") else {}
+    headers.update(want.get("headers") or {})
     mode = {"modern": "2026-07-28"}.get(want.get("era"), want.get("era") or "auto")
     async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
         async with Client(transport(want, http), mode=mode) as client:

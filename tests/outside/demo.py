@@ -84,16 +84,21 @@ def people(checks, demo):
         checks.check(f"a ready entry for {client}", client.lower() in names.lower(), names[:200])
 
 
+def url_of(demo):
+    return next(url for url in re.findall(r"http://127\.0\.0\.1:\d+/[\w-]+/mcp", json.dumps(demo.said)))
+
+
 def who_may(checks, demo):
     """The access matrix of the lesson, by calls: role × tool."""
-    url = next(url for url in re.findall(r"http://127\.0\.0\.1:\d+/[\w-]+/mcp", json.dumps(demo.said)))
+    url = url_of(demo)
     arguments = {
         "get_weather": {"city": "Seoul"}, "admin_system_status": {},
         "delete_user_data": {"user_id": "u-1002"}, "secure_data_access": {"query": "backup"},
+        "customerData": {"customer_id": "C-1002"},
     }
     may = {
-        "admin": {"get_weather", "admin_system_status", "delete_user_data", "secure_data_access"},
-        "user": {"get_weather", "secure_data_access"},
+        "admin": {"get_weather", "admin_system_status", "delete_user_data", "secure_data_access", "customerData"},
+        "user": {"get_weather", "secure_data_access", "customerData"},
         "guest": {"secure_data_access"},
     }
     for person, allowed in may.items():
@@ -107,6 +112,51 @@ def who_may(checks, demo):
                 told = json.loads(out) if out.strip() else {}
                 sub = next(members(told, "sub"), None)
                 checks.check(f"{person}: the tool knows its caller", bool(sub), out[-300:])
+
+
+# What the sample knows of C-1001; none of it may be seen outside.
+CUSTOMER = ("minseo.kim@example.com", "010-2345-6789", "900215-2345678", "4111 1111 1111 1111")
+
+
+def unseen(checks, demo):
+    """What the lesson shows of privacy: tokens for the model, values for the tool, neither in the log."""
+    token = token_file(demo, "user")
+
+    def ask(**more):
+        arguments = json.dumps({"customer_id": "C-1001", **more})
+        command = [HAECHI, "call", url_of(demo), "customerData", arguments, "--token-file", token, "--json"]
+        return run(command, timeout=30)
+
+    def clear(text):
+        return [value for value in CUSTOMER if value in text]
+
+    status, out, err = ask()
+    told = json.loads(out) if out.strip() else {}
+    customer = next(members(told, "structuredContent"), {})
+    checks.check("customerData answers", status == 0 and customer, f"{status} {out[-300:]} {err[-300:]}")
+    checks.check("no value in clear", not clear(out), str(clear(out)))
+    for name in ("email", "phone", "resident_number", "card"):
+        checks.check(f"{name} is a token", str(customer.get(name)).startswith("tok_"), str(customer.get(name)))
+    phone = str(customer.get("phone"))
+    checks.check("equal values have equal tokens", phone in str(customer.get("note")), str(customer.get("note")))
+    texts = [block.get("text", "") for found in members(told, "content") for block in found]
+    checks.check("text and structured content have the same tokens", any(phone in text for text in texts), str(texts)[:300])
+
+    status, out, err = ask(phone=phone)
+    kept = next(members(json.loads(out) if out.strip() else {}, "structuredContent"), {})
+    again = str(kept.get("phone"))
+    held = status == 0 and again.startswith("tok_PHONE_NUMBER_") and again in str(kept.get("note"))
+    checks.check("a token handed back is the number it was: it equals the one in the note", held, f"{kept} {err[-300:]}")
+    status, out, err = ask(note="card 4111 1111 1111 1111")
+    refused = status == 1 and "CREDIT_CARD" in out + err and "/note" in out + err
+    checks.check("a card in arguments is refused, with kind and place", refused, f"{status} {out[-300:]} {err[-300:]}")
+    checks.check("and without the value", not clear(out + err), out + err)
+
+    folder = os.path.dirname(token)
+    where = ["--config", os.path.join(folder, "haechi.toml"), "--data-dir", os.path.join(folder, "data")]
+    status, out, err = run([HAECHI, "audit", "query", "--tool", "sample:customerData", "--json", *where], timeout=60)
+    checks.check("the log names kinds and places", "KR_RRN" in out and "/structuredContent/resident_number" in out, f"{out[-600:]} {err[-300:]}")
+    checks.check("and no value", out and not clear(out), str(clear(out)))
 
 
 def token_file(demo, person):
@@ -124,7 +174,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="haechi-demo-") as folder:
         demo = Demo(folder)
         try:
-            for part in (people, transcript, who_may):
+            for part in (people, transcript, who_may, unseen):
                 with checks.guard(part.__name__):
                     part(checks, demo)
         finally:

@@ -11,6 +11,8 @@ mod home;
 #[cfg(test)]
 mod mcp_server;
 #[cfg(test)]
+mod pii;
+#[cfg(test)]
 mod raw_http;
 #[cfg(test)]
 mod serve;

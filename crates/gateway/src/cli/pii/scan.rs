@@ -17,7 +17,7 @@ use super::super::table::table;
 use super::Looking;
 use super::find::Finder;
 use super::progress::Progress;
-use super::show::{Shown, Telling, heads, shown};
+use super::show::{Shown, Telling, heads, rounded, shown};
 use super::source::{Format, Piece, Source, Troubles, Unread, Visited, sources};
 
 /// Rows of one table: what is found is shown before the last of very many files is read.
@@ -57,14 +57,20 @@ struct Span<'f> {
     start: usize,
     end: usize,
     r#type: &'f str,
-    score: f32,
+    score: f64,
     rule: &'f str,
 }
 
 impl<'f> Span<'f> {
     fn of((finding, place): (&'f Finding, Range<usize>)) -> Self {
         let Range { start, end } = place;
-        Self { start, end, r#type: &finding.kind, score: finding.score, rule: &finding.rule }
+        Self {
+            start,
+            end,
+            r#type: &finding.kind,
+            score: rounded(finding.score),
+            rule: &finding.rule,
+        }
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Shown {
     start: usize,
     end: usize,
     kind: Arc<str>,
-    score: f32,
+    score: f64,
     rule: Arc<str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<String>,
@@ -66,7 +66,7 @@ pub(super) fn shown(
             start: place.start,
             end: place.end,
             kind: finding.kind.clone(),
-            score: finding.score,
+            score: rounded(finding.score),
             rule: finding.rule.clone(),
             value: telling
                 .values
@@ -99,6 +99,11 @@ impl Position {
         }
         self.byte = byte;
     }
+}
+
+/// To a thousandth: more digits say nothing.
+pub(super) fn rounded(score: f32) -> f64 {
+    (f64::from(score) * 1000.0).round() / 1000.0
 }
 
 /// The heads of [`Shown::cells`].
