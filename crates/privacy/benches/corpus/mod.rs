@@ -2,7 +2,6 @@
 
 use std::env;
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,6 +16,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<String>)> {
 }
 
 /// The texts of one development file; unpacked by the system, so that no crate is needed for it.
+#[expect(clippy::disallowed_methods, reason = "a bench has no settings")]
 fn file(name: &str) -> Option<Vec<String>> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/pii");
     let folder = env::var_os("HAECHI_PII_DATA").map_or(beside, PathBuf::from);

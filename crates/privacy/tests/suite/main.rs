@@ -1,4 +1,5 @@
 //! What detection promises, from outside.
+#![cfg(test)]
 
 mod attacks;
 mod customers;
