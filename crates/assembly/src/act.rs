@@ -6,6 +6,8 @@ use haechi_core::{Secret, Sid, StoredUser};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use crate::{Work, WorkState};
+
 /// One change.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case", deny_unknown_fields)]
@@ -118,6 +120,17 @@ pub enum Act {
     RevealNames {
         /// How many entries.
         entries: u64,
+    },
+    /// Records work that a command does in its own process: before it begins, and how it went.
+    Record {
+        /// What work.
+        work: Work,
+        /// On what: a sid, a key's id, a fixed word; never personal data.
+        object: String,
+        /// How far it is.
+        state: WorkState,
+        /// What of it is worth knowing: words and numbers, never values.
+        detail: Vec<String>,
     },
 }
 

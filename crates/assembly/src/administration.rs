@@ -80,6 +80,10 @@ impl Administrator {
     pub async fn perform(&self, act: Act, uid: u32) -> Result<Done, Failure> {
         let actor = self.rooms.sealer.sid(OPERATING_SYSTEM, &uid.to_string()).await?;
         let mut entry = self.entry(&act, actor).await;
+        if let Act::Record { state, .. } = act {
+            self.note(&entry, state.as_str()).await.map_err(Failure::NotRecorded)?;
+            return Ok(Done::Changed { changed: true });
+        }
         self.note(&entry, "asked").await.map_err(Failure::NotRecorded)?;
         let done = self.change(act).await;
         if let Ok(Done::User(user)) = &done {
@@ -155,6 +159,9 @@ impl Administrator {
             }
             Act::StopUser { username, lift } => {
                 (stop(lift, "stop.user", "lift.user"), self.name(username).await, vec![])
+            }
+            Act::Record { work, object, detail, .. } => {
+                (work.as_str(), object.clone(), detail.clone())
             }
             Act::RevealNames { entries } => {
                 ("audit.names", "audit".to_owned(), vec![format!("entries:{entries}")])

@@ -44,6 +44,12 @@ pub enum AssemblyError {
     /// The root key cannot be had.
     #[error(transparent)]
     Root(ProviderError),
+    /// Something is sealed under a root key that is not there.
+    #[error(
+        "the root key is missing{}, and what the store holds is sealed under it",
+        .0.as_ref().map(|place| format!(" at `{}`", place.display())).unwrap_or_default()
+    )]
+    NoRoot(Option<PathBuf>),
     /// The vault did not open.
     #[error(transparent)]
     Vault(VaultOpenError),
@@ -77,6 +83,9 @@ impl AssemblyError {
             Self::Root(error) => Some(error.help()),
             Self::Vault(VaultOpenError::OtherRoot) => {
                 Some("restore the root key that belongs to this store, or name it in `vault.root`")
+            }
+            Self::NoRoot(_) => {
+                Some("restore that file from where you keep it; no other root opens this store")
             }
             Self::Patterns(_) => Some("`haechi pii test FILE` shows what is wrong with it"),
             Self::Policy(_) => Some("`haechi check` shows every problem at once"),

@@ -12,6 +12,7 @@ pub mod settings;
 mod surroundings;
 mod unseen;
 mod watch;
+mod work;
 
 pub use act::{Act, ApiKeyView, Done, Password, StopView, UserView};
 pub use administration::{Administrator, Failure, administer};
@@ -22,8 +23,9 @@ pub use environment::{default_data_directory, text_variable, variable, variables
 pub use policies::{
     ExpectationsError, PolicyTrouble, compile_policy, policy_source, read_expectations,
 };
-pub use safe::{Safe, root_provider};
+pub use safe::{Safe, Tidied, root_provider};
 pub use settings::{Problem, Problems, Settings, SettingsError};
 pub use surroundings::{SystemClock, SystemEntropy};
 pub use unseen::{PatternTrouble, compile_detector};
 pub use watch::Watch;
+pub use work::{Work, WorkState};

@@ -1,9 +1,12 @@
 //! The vault and what unlocks it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use haechi_core::{Clock, Entropy};
+use haechi_core::{
+    Clock, Entropy, Secret, SigningKeyStore, StoreError, SubjectKeyStore as _, VaultKeyStore,
+};
 use haechi_outbound::{FetchLimits, Outbound, Reach};
 use haechi_storage::{Sqlite, SubjectKeyFile};
 use haechi_vault::provider::{
@@ -11,7 +14,8 @@ use haechi_vault::provider::{
     RootProvider, RootWrapper, TransitWrapper, WrappedRoot,
 };
 use haechi_vault::{
-    Retention, SubjectSealer, SubjectStores, Subjects, Vault, VaultConfig, VaultStores,
+    Certificate, Retention, SubjectError, SubjectSealer, SubjectStores, Subjects, Vault,
+    VaultConfig, VaultKeyError, VaultStores,
 };
 
 use crate::settings::{RootSettings, VaultSettings};
@@ -46,10 +50,10 @@ impl Safe {
         store: &Sqlite,
         provider: Arc<dyn RootProvider>,
         (clock, entropy): Surroundings,
-    ) -> Result<(Self, haechi_core::Secret), AssemblyError> {
-        let root = provider.unseal().await.map_err(AssemblyError::Root)?;
+    ) -> Result<(Self, Secret), AssemblyError> {
         let keys = SubjectKeyFile::open(&directory.subject_keys()).await;
         let subject_keys = keys.map_err(AssemblyError::Store)?;
+        let root = root_of(&*provider, store, &subject_keys).await?;
         let all = Arc::new(store.clone());
         let persons = Arc::new(subject_keys.clone());
         let sealer = SubjectSealer::open(
@@ -73,6 +77,53 @@ impl Safe {
         let subjects = Subjects::new(stores, Arc::clone(&sealer), values, clock, entropy);
         Ok((Self { vault, subjects, sealer, subject_keys, provider }, root))
     }
+
+    /// Does what time asks for: finishes erasures that were cut off or undone by a restore, deletes
+    /// the tokens whose time is over, destroys the key versions that are due. For the start, and for
+    /// now and then.
+    pub async fn tidy(&self) -> Tidied {
+        Tidied {
+            erased: self.subjects.finish_erasures().await,
+            expired: self.subjects.expire().await,
+            destroyed: self.vault.destroy_due().await,
+        }
+    }
+}
+
+/// What [`Safe::tidy`] did; each part for itself.
+#[derive(Debug)]
+pub struct Tidied {
+    /// Erasures that were finished.
+    pub erased: Result<Vec<Certificate>, SubjectError>,
+    /// Tokens whose time was over.
+    pub expired: Result<u64, SubjectError>,
+    /// Key versions that were due.
+    pub destroyed: Result<Vec<(u32, u32)>, VaultKeyError>,
+}
+
+/// The root key. It is made only where nothing is sealed yet: under a new root nothing that is there
+/// would ever open again.
+async fn root_of(
+    provider: &dyn RootProvider,
+    store: &Sqlite,
+    subject_keys: &SubjectKeyFile,
+) -> Result<Secret, AssemblyError> {
+    if let Some(root) = provider.find().await.map_err(AssemblyError::Root)? {
+        return Ok(root);
+    }
+    if !is_sealed(store, subject_keys).await.map_err(AssemblyError::Store)? {
+        return provider.unseal().await.map_err(AssemblyError::Root);
+    }
+    // Another process may have made the root, and sealed with it, between the two questions.
+    let root = provider.find().await.map_err(AssemblyError::Root)?;
+    root.ok_or_else(|| AssemblyError::NoRoot(provider.place().map(Path::to_owned)))
+}
+
+/// Whether anything stands that a root key wraps.
+async fn is_sealed(store: &Sqlite, subject_keys: &SubjectKeyFile) -> Result<bool, StoreError> {
+    Ok(!VaultKeyStore::list(store, None).await?.is_empty()
+        || !SigningKeyStore::list(store).await?.is_empty()
+        || !subject_keys.list(None, 1).await?.is_empty())
 }
 
 fn config(settings: &VaultSettings) -> VaultConfig {

@@ -18,14 +18,18 @@ mod man;
 mod mcp_client;
 mod pii;
 mod policy;
+mod reveal;
 mod run;
 mod sample_server;
 mod secret;
 mod serve;
 mod stop;
+mod subject;
 mod table;
 mod token;
 mod user;
+mod vault;
+mod work;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -86,6 +90,14 @@ enum Command {
     /// What happened
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Keys, what they seal, and copies of it all
+    #[command(subcommand)]
+    Vault(vault::Vault),
+    /// People whom values are about, and what the law lets them ask for
+    #[command(subcommand)]
+    Subject(subject::Subject),
+    /// See what a token holds, where you may; that is recorded
+    Reveal(reveal::Reveal),
     /// Personal data and secrets in files
     #[command(subcommand)]
     Pii(pii::Pii),
@@ -148,6 +160,9 @@ impl Command {
             Self::Token(command) => context.block_on(command.run(context, out)),
             Self::Policy(command) => context.block_on_all(command.run(context, out)),
             Self::Audit(command) => context.block_on(command.run(context, out)),
+            Self::Vault(command) => context.block_on(command.run(context, out)),
+            Self::Subject(command) => context.block_on(command.run(context, out)),
+            Self::Reveal(command) => context.block_on(command.run(context, out)),
             Self::Pii(command) => command.run(context, out),
             Self::Stop(command) => context.block_on(command.run(context, out)),
             Self::Config(command) => command.run(context, out),

@@ -48,13 +48,27 @@ pub(super) struct Login {
     json: bool,
 }
 
+/// What is secret never crosses a network that can be read.
+pub(super) fn refuse_clear_text(url: &Url, why: &str) -> Result<(), Failure> {
+    let loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    if url.scheme() == "https" || (url.scheme() == "http" && loopback) {
+        return Ok(());
+    }
+    Err(Failure::no(why).help("use the gateway's https address"))
+}
+
 impl Login {
     pub(super) async fn run(
         self,
         context: &Context,
         out: &mut dyn Write,
     ) -> Result<ExitCode, Failure> {
-        self.refuse_clear_text()?;
+        refuse_clear_text(&self.url, "a password is sent by https only, or on this machine")?;
         let password = self.password.read(context)?;
         let answer = self.sign_in(context, &password).await?;
         let token = answer.get("access_token").and_then(Value::as_str).unwrap_or_default();
@@ -76,21 +90,6 @@ impl Login {
             (false, None) => writeln!(out, "{}", token.expose_str().unwrap_or_default())?,
         }
         Ok(ExitCode::SUCCESS)
-    }
-
-    /// A password never crosses a network that can be read.
-    fn refuse_clear_text(&self) -> Result<(), Failure> {
-        let loopback = match self.url.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
-        if self.url.scheme() == "https" || (self.url.scheme() == "http" && loopback) {
-            return Ok(());
-        }
-        Err(Failure::no("a password is sent by https only, or on this machine")
-            .help("use the gateway's https address"))
     }
 
     async fn sign_in(&self, context: &Context, password: &str) -> Result<Value, Failure> {

@@ -291,7 +291,8 @@ impl McpClient {
     }
 }
 
-fn bearer(token: &Secret) -> Result<HeaderValue, Failure> {
+/// `Authorization` for `token`.
+pub(super) fn bearer(token: &Secret) -> Result<HeaderValue, Failure> {
     let text = token.expose_str().unwrap_or_default();
     let mut value = HeaderValue::from_str(&format!("Bearer {text}"))
         .map_err(|_| Failure::unknown("the token cannot stand in a header"))?;

@@ -53,6 +53,11 @@ pub(super) fn token(file: &Path) -> Result<Secret, Failure> {
     Ok(Secret::new(text.trim().as_bytes().to_vec()))
 }
 
+/// Reads a secret from standard input.
+pub(super) fn from_input() -> Result<Zeroizing<String>, Failure> {
+    read_file(Path::new("-"))
+}
+
 /// Reads a secret from a file or, for `-`, from standard input; the line break at its end is no part
 /// of it.
 fn read_file(file: &Path) -> Result<Zeroizing<String>, Failure> {

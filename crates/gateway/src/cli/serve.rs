@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use haechi_assembly::{Act, Administrator, Assembly, Control, Log, Settings, Watch};
+use haechi_assembly::{Act, Administrator, Assembly, Control, Log, Safe, Settings, Tidied, Watch};
 use haechi_policy::PolicyWarning;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,7 +25,7 @@ use crate::server::Tls;
 
 /// How often the files of the settings are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// How often revocations of what has expired are forgotten.
+/// How often revocations of what has expired are forgotten, and what is kept sealed is tidied.
 const FORGET_INTERVAL: Duration = Duration::from_secs(3600);
 /// How long the last traces may take to be sent.
 const LAST_TRACES: Duration = Duration::from_secs(3);
@@ -258,6 +258,8 @@ impl Keeper {
                 },
                 () = self.new_keys.notified() => self.give_new_keys(),
                 _ = forgetting.tick() => {
+                    // On its own: an erasure that is finished reads whole files.
+                    tokio::spawn(tidy(self.assembly.rooms.safe.clone()));
                     if let Err(error) = self.assembly.rooms.identity.forget_expired().await {
                         tracing::warn!(error = chain(&error), "old revocations were not forgotten");
                     }
@@ -335,6 +337,28 @@ impl Keeper {
     async fn close(self) {
         self.carriers.stop().await;
         self.assembly.audit.close().await;
+    }
+}
+
+/// Retention, keys that are due, erasures that were cut off.
+async fn tidy(safe: Safe) {
+    let Tidied { erased, expired, destroyed } = safe.tidy().await;
+    match erased {
+        Ok(certificates) => certificates.iter().for_each(|certificate| {
+            tracing::info!(sid = %certificate.sid, "an erasure was finished");
+        }),
+        Err(error) => tracing::error!(error = chain(&error), "erasures were not finished"),
+    }
+    match expired {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "tokens whose time was over were deleted"),
+        Err(error) => tracing::error!(error = chain(&error), "old tokens were not deleted"),
+    }
+    match destroyed {
+        Ok(versions) => versions.iter().for_each(|(key, version)| {
+            tracing::info!(key, version, "a key version was destroyed");
+        }),
+        Err(error) => tracing::error!(error = chain(&error), "keys that are due stand"),
     }
 }
 

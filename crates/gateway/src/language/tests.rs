@@ -157,6 +157,7 @@ pub(crate) fn transport_errors() -> Vec<TransportError> {
         TransportError::SessionMissing,
         TransportError::Batch,
         TransportError::SignInForm,
+        TransportError::RevealForm,
     ]
 }
 

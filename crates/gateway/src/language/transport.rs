@@ -62,6 +62,9 @@ const fn fixed(error: &TransportError) -> &'static str {
         TransportError::SignInForm => {
             "로그인에는 문자열 `username`, `password`와 선택적인 `resource`가 필요합니다"
         }
+        TransportError::RevealForm => {
+            "값을 보려면 문자열 `text`, `purpose`와 선택적인 `note`, `tool`, `field`, `kind`가 필요합니다"
+        }
         TransportError::TooLarge { .. }
         | TransportError::NotJson(_)
         | TransportError::NotAMessage { .. }

@@ -100,6 +100,11 @@ pub(crate) enum TransportError {
     /// The body of a sign-in is not what it takes.
     #[error("a sign-in takes `username`, `password` and perhaps `resource`, all of them strings")]
     SignInForm,
+    /// The body of a request to reveal is not what it takes.
+    #[error(
+        "to reveal takes `text` and `purpose`, and perhaps `note`, `tool`, `field` and `kind`, all of them strings"
+    )]
+    RevealForm,
 }
 
 impl TransportError {
@@ -124,6 +129,7 @@ impl TransportError {
             | Self::UnsupportedVersion
             | Self::SessionMissing
             | Self::SignInForm
+            | Self::RevealForm
             | Self::Batch => StatusCode::BAD_REQUEST,
         }
     }
@@ -152,6 +158,7 @@ impl TransportError {
             Self::SessionMissing => "no-session",
             Self::Batch => "bad-batch",
             Self::SignInForm => "bad-sign-in",
+            Self::RevealForm => "bad-reveal",
         }
     }
 

@@ -9,6 +9,7 @@ mod mcp;
 mod metadata;
 mod post;
 mod reply;
+mod reveal;
 mod session;
 mod sign_in;
 #[cfg(test)]
@@ -47,6 +48,8 @@ where
 enum Destination<'a> {
     /// An upstream, or all of them together.
     Mcp(Arc<Place>),
+    /// What a token holds, for a person.
+    Reveal(Arc<Place>),
     /// Protected-resource metadata of a route (RFC 9728 §3.1); `None`: of the gateway.
     Metadata(Option<&'a str>),
     Keys,
@@ -75,6 +78,7 @@ pub(crate) async fn answer(
             let span = traces::span(&head.headers, &head.method);
             mcp::serve(&visit, host, place, body).instrument(span).await
         }
+        Destination::Reveal(place) => reveal::serve(&visit, host, &place, body).await,
         Destination::SignIn => sign_in::serve(&visit, body).await,
         Destination::Nowhere => visit.turn_away(&TransportError::NotFound),
         reading if !matches!(head.method, Method::GET | Method::HEAD) => {
@@ -94,6 +98,10 @@ impl Destination<'_> {
     fn label(&self) -> Arc<str> {
         match self {
             Self::Mcp(place) => Arc::clone(&place.path),
+            Self::Reveal(place) => {
+                let base = place.path.strip_suffix("/mcp").unwrap_or_default();
+                format!("{base}/reveal").into()
+            }
             Self::SignIn => "/sign-in".into(),
             _ => "other".into(),
         }
@@ -110,18 +118,25 @@ fn destination<'a>(routes: &Routes, path: &'a str) -> Destination<'a> {
         "/metrics" => Destination::Metrics,
         METADATA => Destination::Metadata(None),
         _ => match path.strip_prefix(METADATA) {
-            Some(rest) => route_name(rest)
+            Some(rest) => route_name(rest, "/mcp")
                 .map_or(Destination::Nowhere, |name| Destination::Metadata(Some(name))),
-            None => route_name(path)
-                .and_then(|name| routes.get(name))
-                .map_or(Destination::Nowhere, |place| Destination::Mcp(Arc::clone(place))),
+            None => route(routes, path),
         },
     }
 }
 
+fn route<'a>(routes: &Routes, path: &str) -> Destination<'a> {
+    let place = |end| route_name(path, end).and_then(|name| routes.get(name)).cloned();
+    match (place("/mcp"), place("/reveal")) {
+        (Some(place), _) => Destination::Mcp(place),
+        (None, Some(place)) => Destination::Reveal(place),
+        (None, None) => Destination::Nowhere,
+    }
+}
+
 /// The name in `/<name>/mcp`, `""` for `/mcp`. Nothing is decoded: names need no escapes.
-fn route_name(path: &str) -> Option<&str> {
-    let name = path.strip_suffix("/mcp")?;
+fn route_name<'a>(path: &'a str, end: &str) -> Option<&'a str> {
+    let name = path.strip_suffix(end)?;
     if name.is_empty() {
         return Some("");
     }

@@ -1,0 +1,133 @@
+//! Erasure, with its certificate.
+
+use std::io::{BufRead as _, IsTerminal as _, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use haechi_assembly::Work;
+use haechi_core::{Secret, Sid};
+use haechi_vault::{Certificate, ErasureRequest, Verdict};
+
+use super::{Who, log, of_subject};
+use crate::cli::context::Context;
+use crate::cli::failure::{Failure, NO};
+use crate::cli::secret::write_private;
+use crate::cli::table::json as print_json;
+use crate::cli::work::Job;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Erase {
+    #[command(flatten)]
+    who: Who,
+    /// Who asked, or on what ground; it stands in the certificate, so nothing personal
+    #[arg(long, value_name = "TEXT")]
+    ground: String,
+    /// A folder with backups, to be searched for the proof; may be given several times
+    #[arg(long, value_name = "DIR")]
+    backup: Vec<PathBuf>,
+    /// Where the certificate is written; `erasure-<SID>.json` in the present folder by default
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Print the certificate
+    #[arg(long)]
+    json: bool,
+}
+
+impl Erase {
+    pub(in crate::cli) async fn run(
+        self,
+        context: &Context,
+        out: &mut dyn Write,
+    ) -> Result<ExitCode, Failure> {
+        let rooms = context.rooms().await?;
+        let sid = self.who.sid(&rooms).await?;
+        self.confirm(context, &sid)?;
+        let (records, _) = log::records(rooms.directory.path(), &sid)?;
+        let request = ErasureRequest {
+            ground: self.ground.clone(),
+            backups: self.backup.clone(),
+            checkpoint: None,
+            sealed: log::sealed(&records, &sid),
+        };
+        let job = Job::new(Work::SubjectErase, &sid.0).with("backups", self.backup.len());
+        let certificate = job.run(context, async {
+            let certificate = rooms.safe.subjects.erase(&sid, request).await;
+            let certificate = certificate.map_err(of_subject)?;
+            let verdict = format!("verdict:{}", word(certificate.verdict));
+            Ok((certificate, vec![verdict]))
+        });
+        let certificate = certificate.await?;
+        let file = self.certificate.clone();
+        let file = file.unwrap_or_else(|| PathBuf::from(format!("erasure-{sid}.json")));
+        let text = serde_json::to_vec_pretty(&certificate)?;
+        write_private(&file, &Secret::new(text))?;
+        if self.json {
+            print_json(out, &certificate)?;
+        } else {
+            tell(out, &certificate)?;
+            writeln!(out, "certificate: {}", file.display())?;
+            writeln!(
+                out,
+                "an account stays until `haechi user remove`; all its requests are refused"
+            )?;
+        }
+        Ok(ExitCode::from(if certificate.verdict == Verdict::NotErased { NO } else { 0 }))
+    }
+
+    /// Nobody is erased by a slip.
+    fn confirm(&self, context: &Context, sid: &Sid) -> Result<(), Failure> {
+        if self.yes {
+            return Ok(());
+        }
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::unknown("there is no terminal to ask on").help("add `--yes`"));
+        }
+        let question = context.say(
+            &format!("Erase {sid} for good? Write `erase`: "),
+            &format!("{sid}의 정보를 영구히 삭제합니까? `erase`를 입력하세요: "),
+        );
+        let mut err = std::io::stderr();
+        write!(err, "{question}").and_then(|()| err.flush())?;
+        let mut typed = String::new();
+        std::io::stdin().lock().read_line(&mut typed)?;
+        if typed.trim() == "erase" { Ok(()) } else { Err(Failure::no("nothing was erased")) }
+    }
+}
+
+const fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Erased => "erased",
+        Verdict::ErasedOnceCopiesAreGone => "erased-once-copies-are-gone",
+        Verdict::NotErased => "not-erased",
+    }
+}
+
+fn tell(out: &mut dyn Write, certificate: &Certificate) -> Result<(), Failure> {
+    let deleted = &certificate.deleted;
+    writeln!(out, "{}", word(certificate.verdict))?;
+    writeln!(
+        out,
+        "{} keys, {} tokens, {} names; {} files searched",
+        deleted.keys,
+        deleted.tokens,
+        deleted.names,
+        certificate.after.files.len()
+    )?;
+    if let Some(from) = &certificate.complete_from {
+        writeln!(out, "complete from {from}")?;
+    }
+    for copy in &certificate.subject_key_backups {
+        writeln!(out, "copy of keys {} until {}", copy.backup_id, copy.expires_at)?;
+    }
+    for file in &certificate.remains {
+        writeln!(out, "a key remains in {}: destroy it and ask again", file.display())?;
+    }
+    for path in &certificate.after.unsearched {
+        writeln!(out, "not searched: {}", path.display())?;
+    }
+    Ok(())
+}
