@@ -274,7 +274,7 @@ class Values:
 
     def date(self):
         day = datetime.date(1940, 1, 1) + datetime.timedelta(self.random.randrange(32_000))
-        form = self.pick(["%Y-%m-%d", "%m/%d/%Y", "%d/%m/%Y", "%B %d, %Y", "%d %B %Y", "%b %d, %Y", "%d %b %Y", "%d.%m.%Y", "%d-%m-%Y", "%m/%d/%y", "%B %d", "%d %B", "%Y/%m/%d", "%A, %B %d, %Y", "%d-%b-%Y", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%B %Y"])
+        form = self.pick(["%Y-%m-%d", "%m/%d/%Y", "%d/%m/%Y", "%B %d, %Y", "%d %B %Y", "%b %d, %Y", "%d %b %Y", "%d.%m.%Y", "%d-%m-%Y", "%m/%d/%y", "%B %d", "%d %B", "%Y/%m/%d", "%A, %B %d, %Y", "%d-%b-%Y", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%B %Y", "%-m/%-d/%Y", "%-m/%-d/%y", "%-d.%-m.%Y", "%-d/%-m/%Y", "%m/%d/%Y %H:%M"])
         moment = datetime.datetime.combine(day, datetime.time(self.random.randrange(24), self.random.randrange(60), self.random.randrange(60)))
         text = moment.strftime(form)
         if "%d, %Y" in form and self.odds(0.2):

@@ -17,9 +17,9 @@ fn is_found(text: &str, keys: &[&str], kind: &str, value: &str) -> bool {
 
 #[test]
 fn persons_places_and_organisations_are_found_in_prose() {
-    let text = "Please tell Margaret Hollis that Siemens has moved its office to Rotterdam.";
+    let text = "Please tell Margaret Hollis that Siemens AG has moved its office to Rotterdam.";
     for (kind, value) in
-        [("PERSON", "Margaret Hollis"), ("ORGANIZATION", "Siemens"), ("LOCATION", "Rotterdam")]
+        [("PERSON", "Margaret Hollis"), ("ORGANIZATION", "Siemens AG"), ("LOCATION", "Rotterdam")]
     {
         assert!(is_found(text, &[], kind, value), "{kind}: {:?}", found(text, &[]));
     }
