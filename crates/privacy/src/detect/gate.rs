@@ -13,8 +13,6 @@ pub(super) enum Gate {
     Token,
     /// Digits, and much beside them.
     Digit,
-    /// A keyword of a rule.
-    Keyword,
     /// A context word of a rule.
     Context,
     /// Nothing in particular.
@@ -85,7 +83,7 @@ impl Traits {
             Gate::Number | Gate::Token | Gate::Digit => self.digit,
             Gate::At => self.at,
             Gate::NotAscii => self.not_ascii,
-            Gate::Keyword | Gate::Context | Gate::Always => true,
+            Gate::Context | Gate::Always => true,
         }
     }
 }

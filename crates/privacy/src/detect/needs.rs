@@ -8,9 +8,6 @@ use crate::rules::{Needs, Rule};
 
 /// The gate that a text must open before a pattern of `rule` matters.
 pub(super) fn gate_of(rule: &Rule, meaning: &Hir) -> Gate {
-    if !rule.keywords.is_empty() {
-        return Gate::Keyword;
-    }
     match gate(meaning) {
         Gate::Always if rule.has_context() && only_by_context(rule) => Gate::Context,
         other => other,
@@ -66,6 +63,11 @@ fn must_hold(meaning: &Hir, wanted: fn(char) -> bool) -> bool {
         HirKind::Concat(parts) => parts.iter().any(|part| must_hold(part, wanted)),
         HirKind::Alternation(parts) => parts.iter().all(|part| must_hold(part, wanted)),
     }
+}
+
+/// Whether every match holds an ASCII digit.
+pub(super) fn holds_digit(meaning: &Hir) -> bool {
+    must_hold(meaning, |c| c.is_ascii_digit())
 }
 
 /// The digits that every match holds, at least.

@@ -12,8 +12,9 @@ use regex_syntax::hir::Hir;
 use super::automaton::{Automaton, States};
 use super::gate::{Gate, Traits};
 use super::head::{Edge, Head, head};
-use super::needs;
+use super::keyed::{Keyed, KeyedProgress};
 use super::windows::Site;
+use super::{literals, needs};
 use crate::rules::{Boundary, Rule, RuleProblem, syntax};
 
 /// Patterns whose starts cost more than this many steps for each byte of the text are looked for one
@@ -48,23 +49,30 @@ pub(super) trait Judge {
 /// The patterns, by what a text must hold for them to matter.
 #[derive(Debug)]
 pub(super) struct Patterns {
-    pub(super) groups: Vec<Group>,
+    groups: Vec<Group>,
+    keyed: Keyed,
 }
 
 #[derive(Debug)]
 pub(super) struct Group {
-    pub(super) gate: Gate,
-    pub(super) site: Site,
-    pub(super) patterns: Vec<Pattern>,
-    pub(super) automaton: Automaton,
+    gate: Gate,
+    site: Site,
+    patterns: Vec<Pattern>,
+    automaton: Automaton,
+    /// The longest head in bytes.
+    pub(super) reach: usize,
+    /// The shortest match in bytes.
+    shortest: usize,
+    /// Whether every match holds a digit.
+    has_digit: bool,
 }
 
 /// One pattern, and the rules that have it.
-pub(super) struct Pattern {
-    pub(super) source: Arc<str>,
+struct Pattern {
+    source: Arc<str>,
     boundary: Boundary,
     value: usize,
-    pub(super) rules: Vec<usize>,
+    rules: Vec<usize>,
     shortest: usize,
     longest: Option<usize>,
     head: Head,
@@ -74,30 +82,43 @@ pub(super) struct Pattern {
 /// What one thread keeps between scans.
 #[derive(Debug)]
 pub(super) struct Progress {
-    pub(super) groups: Vec<GroupProgress>,
+    groups: Vec<GroupProgress>,
+    keyed: KeyedProgress,
     search: u32,
 }
 
 #[derive(Debug)]
 pub(super) struct GroupProgress {
-    pub(super) states: States,
+    /// Made when the group is first looked for.
+    states: Option<States>,
     /// Up to where each pattern is done, and in which search.
     done: Vec<(u32, usize)>,
 }
 
 impl Patterns {
     pub(super) fn new(rules: &[Rule]) -> Result<Self, RuleProblem> {
-        let mut groups: BTreeMap<Gate, Vec<Pattern>> = BTreeMap::new();
+        let mut by_gate: BTreeMap<Gate, Vec<Pattern>> = BTreeMap::new();
+        let mut by_word: BTreeMap<(usize, bool), (Vec<String>, Vec<Pattern>)> = BTreeMap::new();
         let mut known: HashMap<(Arc<str>, Boundary, usize, Gate), usize> = HashMap::new();
         for (index, rule) in rules.iter().enumerate() {
             for source in &rule.patterns {
                 // Whatever is no pattern was refused when it was read.
                 let Ok(meaning) = syntax::parse(source) else { continue };
+                let mut pattern = Pattern::new(source, &meaning, rule);
+                let words = literals::words(&pattern.head.meaning);
+                if words.is_some() || !rule.keywords.is_empty() {
+                    let is_own = words.is_some();
+                    let (all, patterns) = by_word.entry((index, is_own)).or_default();
+                    all.extend(words.unwrap_or_else(|| rule.keywords.clone()));
+                    pattern.rules.push(index);
+                    patterns.push(pattern);
+                    continue;
+                }
                 let gate = needs::gate_of(rule, &meaning);
-                let group = groups.entry(gate).or_default();
+                let group = by_gate.entry(gate).or_default();
                 let key = (source.clone(), rule.boundary, rule.value, gate);
                 let place = *known.entry(key).or_insert_with(|| {
-                    group.push(Pattern::new(source, &meaning, rule));
+                    group.push(pattern);
                     group.len() - 1
                 });
                 if let Some(pattern) = group.get_mut(place) {
@@ -105,16 +126,20 @@ impl Patterns {
                 }
             }
         }
-        let groups = groups.into_iter().map(|(gate, patterns)| Group::new(gate, patterns, rules));
-        Ok(Self { groups: groups.collect::<Result<_, _>>()? })
+        let groups = by_gate.into_iter().map(|(gate, patterns)| Group::new(gate, patterns, rules));
+        let keyed = by_word.into_iter().map(|((_, is_own), (words, patterns))| {
+            let mut group = Group::new(Gate::Always, patterns, rules)?;
+            // A keyword of a rule may stand beside what its patterns fit.
+            group.reach = if is_own { group.reach } else { usize::MAX };
+            Ok((words, group))
+        });
+        let keyed = Keyed::new(keyed.collect::<Result<_, _>>()?)?;
+        Ok(Self { groups: groups.collect::<Result<_, _>>()?, keyed })
     }
 
     pub(super) fn progress(&self) -> Progress {
-        let group = |group: &Group| GroupProgress {
-            states: group.automaton.states(),
-            done: vec![(0, 0); group.patterns.len()],
-        };
-        Progress { groups: self.groups.iter().map(group).collect(), search: 0 }
+        let groups = self.groups.iter().map(Group::progress).collect();
+        Progress { groups, keyed: self.keyed.progress(), search: 0 }
     }
 
     /// Tells `judge` every candidate in `text`.
@@ -126,18 +151,21 @@ impl Patterns {
         judge: &mut dyn Judge,
     ) {
         progress.search = progress.search.wrapping_add(1).max(1);
+        let mut search = Search { text, judge, number: progress.search, work: 0 };
         for (group, progress_of) in self.groups.iter().zip(&mut progress.groups) {
-            if traits.open(group.gate) {
-                let mut search = Search { text, judge, number: progress.search, work: 0 };
+            if traits.open(group.gate) && text.len() >= group.shortest {
+                search.work = 0;
                 group.find(progress_of, &mut search);
             }
         }
+        search.work = 0;
+        self.keyed.find(&mut progress.keyed, &mut search);
     }
 }
 
 /// One pass of one group over one text.
-struct Search<'s> {
-    text: &'s str,
+pub(super) struct Search<'s> {
+    pub(super) text: &'s str,
     judge: &'s mut dyn Judge,
     number: u32,
     work: usize,
@@ -152,7 +180,16 @@ impl Group {
         let limit = heads.len();
         let automaton =
             automaton.ok_or(RuleProblem::TooMuch { what: "states of all patterns", limit })?;
-        Ok(Self { gate, site, patterns, automaton })
+        let reach =
+            heads.iter().map(|head| head.properties().maximum_len().unwrap_or(usize::MAX)).max();
+        let reach = reach.unwrap_or_default();
+        let shortest = patterns.iter().map(|pattern| pattern.shortest).min().unwrap_or_default();
+        let has_digit = heads.iter().all(needs::holds_digit);
+        Ok(Self { gate, site, patterns, automaton, reach, shortest, has_digit })
+    }
+
+    pub(super) fn progress(&self) -> GroupProgress {
+        GroupProgress { states: None, done: vec![(0, 0); self.patterns.len()] }
     }
 
     fn find(&self, progress: &mut GroupProgress, search: &mut Search<'_>) {
@@ -164,13 +201,18 @@ impl Group {
         self.site.windows(text, &mut |window| self.find_within(progress, search, window));
     }
 
-    fn find_within(
+    pub(super) fn find_within(
         &self,
         progress: &mut GroupProgress,
         search: &mut Search<'_>,
         window: Range<usize>,
     ) {
+        let bytes = search.text.as_bytes().get(window.clone()).unwrap_or_default();
+        if self.has_digit && !bytes.iter().any(u8::is_ascii_digit) {
+            return;
+        }
         let GroupProgress { states, done } = progress;
+        let states = states.get_or_insert_with(|| self.automaton.states());
         self.automaton.ends(states, search.text, window, &mut |states, number, end| {
             let (Some(pattern), Some(done)) = (self.patterns.get(number), done.get_mut(number))
             else {

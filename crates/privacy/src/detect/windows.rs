@@ -8,9 +8,6 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use super::gate::Gate;
 use crate::rules::{Rule, RuleProblem};
 
-/// How far from a keyword a pattern is looked for. Heads of patterns are shorter.
-const BESIDE_KEYWORD: usize = 256;
-
 /// How far from a context word a value is looked for: the widest window, and a value.
 const BESIDE_CONTEXT: usize = 512;
 
@@ -49,10 +46,6 @@ impl Site {
             Gate::Number => digits(1, 5, 5, 4),
             Gate::Token => digits(3, 16, 40, 40),
             Gate::Digit => digits(1, 32, 96, 128),
-            Gate::Keyword => Self::words(
-                rules.flat_map(|rule| rule.keywords.iter().map(String::as_str)),
-                BESIDE_KEYWORD,
-            ),
             Gate::Context => Self::words(
                 rules.flat_map(|rule| rule.context.iter().map(|word| &**word)),
                 BESIDE_CONTEXT,

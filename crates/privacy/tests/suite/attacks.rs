@@ -43,7 +43,8 @@ fn many_tokens_in_many_places_take_linear_time() {
     let start = Instant::now();
     let leaves = json!(vec![&token; 60_000]).to_string();
     assert_eq!(house.restore(&leaves).unwrap().counts[0].count, 60_000);
-    let one = json!(["://", format!("{token}{}", "-".repeat(9)), format!("{token}/").repeat(60_000)]);
+    let one =
+        json!(["://", format!("{token}{}", "-".repeat(9)), format!("{token}/").repeat(60_000)]);
     assert_eq!(house.restore(&one.to_string()).unwrap().counts.len(), 1);
     assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
 }
