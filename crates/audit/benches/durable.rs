@@ -8,12 +8,11 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use haechi_audit::{AuditConfig, AuditLog, Durability, Reader, SubjectSealer};
+use haechi_audit::{AuditConfig, AuditLog, Durability, Reader};
 use haechi_core::{
     Action, Clock, Commitment, Completion, Conclusion, Era, Intent, Means, ParameterName, Sealed,
-    Sealer, Secret, SeededEntropy, Sid, Timestamp,
+    Sid, Timestamp,
 };
-use haechi_storage::Memory;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -28,7 +27,7 @@ fn main() -> Outcome<()> {
             runtime.block_on(measure(durability, callers))?;
         }
     }
-    runtime.block_on(seal())
+    Ok(())
 }
 
 async fn measure(durability: Durability, callers: usize) -> Outcome<()> {
@@ -87,31 +86,6 @@ fn read(directory: &std::path::Path) -> Outcome<()> {
     println!("           read back: {entries} entries, {rate:.0} a second");
     Ok(())
 }
-
-async fn seal() -> Outcome<()> {
-    let entropy = Arc::new(SeededEntropy::new(1));
-    let sealer = SubjectSealer::new(Arc::new(Memory::new()), &Secret::new(vec![7; 32]), entropy)?;
-    let sid = sealer.sid("https://issuer.example", "somebody").await?;
-    let plain = [b'x'; 64];
-    for (what, work) in [
-        ("seal 64 bytes", (|s, sid, plain| s.seal(sid, "who", plain).map(drop)) as Work),
-        ("commit to 64 bytes", |s, sid, plain| s.commit(sid, "who", plain).map(drop)),
-    ] {
-        let start = Instant::now();
-        for _ in 0..200_000 {
-            work(&sealer, &sid, &plain)?;
-        }
-        println!("{what}: {:.2} µs", start.elapsed().as_secs_f64() * 1e6 / 200_000.0);
-    }
-    let start = Instant::now();
-    for _ in 0..200_000 {
-        sealer.sid("https://issuer.example", "somebody").await?;
-    }
-    println!("sid of a known person: {:.2} µs", start.elapsed().as_secs_f64() * 1e6 / 200_000.0);
-    Ok(())
-}
-
-type Work = fn(&SubjectSealer, &Sid, &[u8]) -> Result<(), haechi_core::SealError>;
 
 #[derive(Debug)]
 struct SystemClock;
