@@ -118,7 +118,7 @@ fn numbers_stay_numbers_where_the_action_keeps_the_form() {
     assert_eq!(House::with("mask").screened("[5551234567]"), "[1000004567]");
     let formatted = House::with("format").screened("[5551234567]");
     assert_ne!(formatted, "[5551234567]");
-    assert!(formatted[1..11].bytes().all(|b| b.is_ascii_digit()), "{formatted}");
+    assert!(formatted.bytes().skip(1).take(10).all(|b| b.is_ascii_digit()), "{formatted}");
     assert_eq!(House::with("redact").screened("[5551234567]"), r#"["[PHONE_NUMBER_1]"]"#);
 }
 

@@ -15,11 +15,16 @@ fn screen(house: &House, structured: &Value, schema: &Value) -> Result<Screening
     run(house.privacy.screen_structured(&scene, text(&result), Some(schema)))
 }
 
+/// An object with the one member `v`.
+fn member(value: Value) -> Value {
+    Value::from_iter([("v".to_owned(), value)])
+}
+
 /// What became of `value` in a member that `schema` is about.
 fn became(action: &str, value: Value, schema: Value) -> Value {
     let house = House::with(action);
-    let schema = json!({ "type": "object", "properties": { "v": schema }, "required": ["v"] });
-    let screening = screen(&house, &json!({ "v": value }), &schema).unwrap();
+    let schema = json!({ "type": "object", "properties": member(schema), "required": ["v"] });
+    let screening = screen(&house, &member(value), &schema).unwrap();
     let new: Value = serde_json::from_str(screening.text.as_deref().unwrap()).unwrap();
     assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&new["structuredContent"]));
     new["structuredContent"]["v"].clone()
@@ -83,8 +88,8 @@ fn a_number_stays_a_number() {
 
 fn became_any(action: &str, value: Value, schema: Value) -> Value {
     let house = House::with(action);
-    let schema = json!({ "properties": { "v": schema } });
-    let screening = screen(&house, &json!({ "v": value }), &schema).unwrap();
+    let schema = json!({ "properties": member(schema) });
+    let screening = screen(&house, &member(value), &schema).unwrap();
     let new: Value = serde_json::from_str(screening.text.as_deref().unwrap()).unwrap();
     new["structuredContent"]["v"].clone()
 }
