@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use haechi_core::UpstreamName;
+use haechi_core::{FindingCount, UpstreamName};
 use haechi_identity::AuthenticationError;
 
 use crate::UpstreamFailure;
@@ -57,6 +57,8 @@ pub enum Refusal {
         /// Which kinds stand where (`EMAIL_ADDRESS in /email`), never a value; empty when there are
         /// more than can be looked at.
         found: Vec<String>,
+        /// The same for the audit entry.
+        findings: Vec<FindingCount>,
         /// The audit entry.
         entry: Option<String>,
     },
@@ -195,6 +197,11 @@ impl Refusal {
             | Self::NotRecorded(_)
             | Self::Unavailable(_) => None,
         }
+    }
+
+    /// What stood in a message that must not pass, as its audit entry says it.
+    pub(crate) fn findings(&self) -> Vec<FindingCount> {
+        if let Self::Personal { findings, .. } = self { findings.clone() } else { Vec::new() }
     }
 
     /// The same refusal, naming its audit entry where the kind has room for one.

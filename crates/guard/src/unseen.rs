@@ -137,6 +137,9 @@ impl Line<'_> {
         let onlooker = self.onlooker();
         let screened =
             screen_params(privacy, onlooker, Direction::Arguments, self.call.body()).await;
+        if let Err(refusal) = &screened {
+            self.findings.extend(refusal.findings());
+        }
         let Unseen { message, counts } = screened.map_err(stop)?;
         self.findings.extend(counts);
         let Some(message) = message else { return Ok(permitted) };
@@ -228,7 +231,8 @@ impl Guard {
         message: &Checked,
     ) -> Result<Option<Checked>, Refusal> {
         let (settled, asked) = (self.settled(), Some(&*ticket.method));
-        let unseen = self.screen_unseen(&settled, ticket.onlooker(), asked, message).await?;
+        let unseen = self.screen_unseen(&settled, ticket.onlooker(), asked, message).await;
+        let unseen = unseen.inspect_err(|refusal| ticket.note_findings(refusal.findings()))?;
         ticket.note_findings(unseen.counts);
         Ok(unseen.message)
     }
@@ -347,10 +351,12 @@ fn stop(refusal: Refusal) -> Stop {
 fn refused(error: PrivacyError) -> Refusal {
     match error {
         PrivacyError::Refused { found } => {
-            let found = found.iter().take(NAMED).map(|(kind, path)| format!("{kind} in {path}"));
-            Refusal::Personal { found: found.collect(), entry: None }
+            let named = found.iter().take(NAMED).map(|it| format!("{} in {}", it.kind, it.path));
+            Refusal::Personal { found: named.collect(), findings: found, entry: None }
         }
-        PrivacyError::TooMuch { .. } => Refusal::Personal { found: Vec::new(), entry: None },
+        PrivacyError::TooMuch { .. } => {
+            Refusal::Personal { found: Vec::new(), findings: Vec::new(), entry: None }
+        }
         error => Refusal::Unavailable(Some(error.into())),
     }
 }

@@ -32,7 +32,7 @@ pub enum PrivacyError {
     #[error("personal data is not let through here: {}", Told(found))]
     Refused {
         /// Kinds and paths.
-        found: Vec<(Arc<str>, Arc<str>)>,
+        found: Vec<FindingCount>,
     },
     /// There is more than is screened.
     #[error("this is more than privacy screens at once: at most {limit}")]
@@ -70,11 +70,11 @@ impl fmt::Display for Limit {
 }
 
 /// `EMAIL_ADDRESS in /customer/email, PERSON in /name and 3 more`
-struct Told<'a>(&'a [(Arc<str>, Arc<str>)]);
+struct Told<'a>(&'a [FindingCount]);
 
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (kind, path)) in self.0.iter().take(TOLD).enumerate() {
+        for (index, FindingCount { kind, path, .. }) in self.0.iter().take(TOLD).enumerate() {
             let between = if index > 0 { ", " } else { "" };
             write!(f, "{between}{kind}")?;
             if !path.is_empty() {
@@ -321,7 +321,7 @@ impl Privacy {
         let duties = self.obligations.within(scene);
         let sheet = Sheet::lay(leaves, scene, &duties, &*self.protector);
         if !sheet.refused().is_empty() {
-            return Err(PrivacyError::Refused { found: sheet.refused().found() });
+            return Err(PrivacyError::Refused { found: sheet.refused().clone().into_vec() });
         }
         Ok(sheet)
     }

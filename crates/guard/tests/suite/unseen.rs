@@ -168,6 +168,13 @@ async fn arguments_are_sealed_or_refused_as_the_settings_say() {
     );
     assert!(refused.entry().is_some());
     assert_eq!(hall.story(), ["permit", "Answered", "deny by privacy", "Refused"]);
+    let told = hall.events().into_iter().any(|event| match event {
+        Event::Intent(intent) => intent.findings.iter().any(|it| {
+            &*it.kind == "CREDIT_CARD" && it.path == "/note/*" && &*it.action == "refuse"
+        }),
+        _ => false,
+    });
+    assert!(told, "the entry of a refusal says what stood where");
     nothing_in_the_log(&hall);
 }
 

@@ -40,11 +40,6 @@ impl Counts {
     pub(crate) fn into_vec(self) -> Vec<FindingCount> {
         self.list
     }
-
-    /// Kinds and paths.
-    pub(crate) fn found(&self) -> Vec<(Arc<str>, Arc<str>)> {
-        self.list.iter().map(|it| (Arc::clone(&it.kind), it.path.as_str().into())).collect()
-    }
 }
 
 fn cut(field: &str) -> &str {

@@ -390,10 +390,10 @@ impl<'a> Sheet<'a> {
         counts.into_vec()
     }
 
-    /// Kinds and paths of what is replaced.
-    pub(crate) fn found(&self) -> Vec<(Arc<str>, Arc<str>)> {
+    /// What is replaced, where that cannot be and all of it is refused.
+    pub(crate) fn found(&self) -> Vec<FindingCount> {
         let replaced = self.counts().into_iter().filter(|it| &*it.action != "allow");
-        replaced.map(|it| (it.kind, it.path.into())).collect()
+        replaced.map(|it| FindingCount { action: Action::Refuse.as_str().into(), ..it }).collect()
     }
 
     /// The leaves that are replaced, by their number, and their JSON pointers.
