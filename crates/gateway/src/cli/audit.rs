@@ -50,7 +50,7 @@ pub(super) struct Ask {
     #[arg(long, value_parser = ["permit", "deny"])]
     decision: Option<String>,
     /// Entries of one kind
-    #[arg(long, value_parser = ["intent", "outcome", "session", "sign-in", "administration", "refusal-count", "log"])]
+    #[arg(long, value_parser = ["intent", "outcome", "session", "sign-in", "administration", "reveal", "refusal-count", "log"])]
     event: Option<String>,
     /// From this moment on: `2h` ago, or seconds since 1970-01-01T00:00:00Z
     #[arg(long, value_name = "WHEN")]

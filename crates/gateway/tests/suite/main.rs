@@ -16,3 +16,7 @@ mod pii;
 mod raw_http;
 #[cfg(test)]
 mod serve;
+#[cfg(test)]
+mod subject;
+#[cfg(test)]
+mod vault;

@@ -49,7 +49,8 @@ impl Erase {
         let (records, _) = log::records(rooms.directory.path(), &sid)?;
         let request = ErasureRequest {
             ground: self.ground.clone(),
-            backups: self.backup.clone(),
+            // Whoever finishes an erasure that was cut off may stand in another folder.
+            backups: self.backup.iter().map(|it| it.canonicalize().unwrap_or(it.clone())).collect(),
             checkpoint: None,
             sealed: log::sealed(&records, &sid),
         };

@@ -11,6 +11,8 @@ use crate::cli::failure::Failure;
 
 /// A member of an entry that is sealed, and for what purpose.
 type Part<'a> = (&'static str, &'static str, &'a Sealed);
+/// The same, where it may be absent.
+type Parts<'a> = Vec<(&'static str, &'static str, Option<&'a Sealed>)>;
 
 /// Every entry about `sid`, and whether the logs were read to their end.
 pub(super) fn records(directory: &Path, sid: &Sid) -> Result<(Vec<Record>, bool), Failure> {
@@ -55,7 +57,7 @@ pub(super) async fn opened(
 }
 
 fn parts<'a>(event: &'a Event, sid: &Sid) -> Vec<Part<'a>> {
-    let (of, parts): (&Sid, Vec<(&'static str, &'static str, Option<&Sealed>)>) = match event {
+    let (of, parts): (&Sid, Parts<'a>) = match event {
         Event::Intent(intent) => (
             &intent.sid,
             vec![

@@ -98,7 +98,7 @@ impl Backup {
         let (backup, path) = job
             .run(context, async {
                 let made = rooms.safe.subjects.back_up_keys(&self.folder, keep).await;
-                let made = made.map_err(of_copy)?;
+                let made = made.map_err(|error| of_copy(&error))?;
                 let found = vec![format!("backup:{}", made.0.backup_id)];
                 Ok((made, found))
             })
@@ -125,15 +125,18 @@ async fn ordinary(rooms: &Rooms, settings: &Settings, folder: &Path) -> Result<M
         key_ids: status.keys.iter().map(|key| key.key_id.to_string()).collect(),
         without: WITHOUT.map(str::to_owned).to_vec(),
     };
-    back_up(plan, folder, &root, &*rooms.clock).await.map_err(of_backup)
+    back_up(plan, folder, &root, &*rooms.clock).await.map_err(|error| of_backup(&error))
 }
+
+/// Files of a log that hold nothing: the writer's lock, and the room for the segment after this one.
+const EMPTY: [&str; 2] = ["lock", "next"];
 
 /// Logs and the files of the settings, as far as they are there.
 fn also(rooms: &Rooms, settings: &Settings) -> Vec<(String, PathBuf)> {
-    let data = rooms.directory.path();
-    let logs = ["audit", "run"].map(|name| (name.to_owned(), data.join(name)));
-    let mut all: Vec<(String, PathBuf)> =
-        logs.into_iter().filter(|(_, path)| path.is_dir()).collect();
+    let mut all = Vec::new();
+    for log in ["audit", "run"] {
+        below(&rooms.directory.path().join(log), log, &mut all);
+    }
     for file in settings.files().into_iter().filter(|file| file.is_file()) {
         let Some(name) = file.file_name().and_then(|name| name.to_str()) else { continue };
         let mut name = format!("settings/{name}");
@@ -145,6 +148,20 @@ fn also(rooms: &Rooms, settings: &Settings) -> Vec<(String, PathBuf)> {
         all.push((name, file.canonicalize().unwrap_or(file)));
     }
     all
+}
+
+/// Every file in `folder` and below, by the name it gets. What goes away meanwhile is left out.
+fn below(folder: &Path, name: &str, all: &mut Vec<(String, PathBuf)>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let last = entry.file_name();
+        let Some(last) = last.to_str() else { continue };
+        let (path, name) = (entry.path(), format!("{name}/{last}"));
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => below(&path, &name, all),
+            Ok(kind) if kind.is_file() && !EMPTY.contains(&last) => all.push((name, path)),
+            _ => {}
+        }
+    }
 }
 
 async fn root_of(provider: &dyn haechi_vault::provider::RootProvider) -> Result<Secret, Failure> {
@@ -195,7 +212,7 @@ impl Restore {
     ) -> Result<Manifest, Failure> {
         let target = directory.path();
         if std::fs::read_dir(target).map_err(|error| cannot_use(target, &error))?.next().is_some() {
-            return Err(of_backup(BackupError::NotEmpty(target.to_owned())));
+            return Err(of_backup(&BackupError::NotEmpty(target.to_owned())));
         }
         let aside = target.with_extension("restoring");
         let waiting = DataDirectory::open(&aside)?;
@@ -230,7 +247,8 @@ impl Restore {
             Failure::unknown("the root key is needed to restore")
                 .help("name a copy of its file with `--root-key FILE`")
         })?;
-        let manifest = restore(&self.from, target, &root).await.map_err(of_backup)?;
+        let manifest =
+            restore(&self.from, target, &root).await.map_err(|error| of_backup(&error))?;
         if let Some((place, name)) = place.as_ref().and_then(|it| Some((it, it.file_name()?))) {
             copy_private(place, &target.join(name))?;
         }
@@ -247,7 +265,7 @@ async fn keys(
 ) -> Result<(u64, usize), Failure> {
     let rooms = Rooms::open(settings, directory).await?;
     let subjects = &rooms.safe.subjects;
-    let restored = subjects.restore_keys(file).await.map_err(of_copy)?;
+    let restored = subjects.restore_keys(file).await.map_err(|error| of_copy(&error))?;
     let erased = subjects.finish_erasures().await;
     erased.map_err(|error| Failure::of(&error).help(error.help()))?;
     let job = Job::new(Work::VaultRestore, "backup").with("subject-keys", restored.keys);
@@ -270,10 +288,10 @@ fn cannot_use(path: &Path, error: &std::io::Error) -> Failure {
     Failure::unknown(format!("`{}` cannot be used: {error}", path.display()))
 }
 
-fn of_backup(error: BackupError) -> Failure {
-    Failure::of(&error).help(error.help())
+fn of_backup(error: &BackupError) -> Failure {
+    Failure::of(error).help(error.help())
 }
 
-fn of_copy(error: KeyBackupError) -> Failure {
-    Failure::of(&error).help(error.help())
+fn of_copy(error: &KeyBackupError) -> Failure {
+    Failure::of(error).help(error.help())
 }
