@@ -67,7 +67,8 @@ pub(super) struct List {
 
 #[derive(Debug, Args)]
 pub(super) struct Revoke {
-    /// The key's id, the part after `hk_`
+    /// The key's id, the part after `hk_`; it may begin with `-`
+    #[arg(allow_hyphen_values = true)]
     key_id: String,
     /// Print JSON
     #[arg(long)]

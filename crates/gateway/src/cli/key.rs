@@ -34,7 +34,8 @@ pub(super) struct List {
 
 #[derive(Debug, Args)]
 pub(super) struct Retire {
-    /// The key's id (`kid`)
+    /// The key's id (`kid`), which may begin with `-`
+    #[arg(allow_hyphen_values = true)]
     key_id: String,
     /// Print JSON
     #[arg(long)]

@@ -259,7 +259,8 @@ impl Keeper {
                 () = self.new_keys.notified() => self.give_new_keys(),
                 _ = forgetting.tick() => {
                     // On its own: an erasure that is finished reads whole files.
-                    tokio::spawn(tidy(self.assembly.rooms.safe.clone()));
+                    let safe = self.assembly.rooms.safe.clone();
+                    tokio::spawn(tidy(safe, self.administrator.clone()));
                     if let Err(error) = self.assembly.rooms.identity.forget_expired().await {
                         tracing::warn!(error = chain(&error), "old revocations were not forgotten");
                     }
@@ -340,13 +341,22 @@ impl Keeper {
     }
 }
 
-/// Retention, keys that are due, erasures that were cut off.
-async fn tidy(safe: Safe) {
+/// Retention, keys that are due, erasures that were cut off. What is gone for good is recorded.
+async fn tidy(safe: Safe, administrator: Administrator) {
     let Tidied { erased, expired, destroyed } = safe.tidy().await;
+    let record = async |act: &str, object: String| {
+        tracing::info!(act, object, "done when it was time");
+        let recorded = administrator.record(act, &object, vec!["done".to_owned()]).await;
+        if let Err(error) = recorded {
+            tracing::error!(error = chain(&error), act, "this was not recorded");
+        }
+    };
     match erased {
-        Ok(certificates) => certificates.iter().for_each(|certificate| {
-            tracing::info!(sid = %certificate.sid, "an erasure was finished");
-        }),
+        Ok(certificates) => {
+            for certificate in certificates {
+                record("subject.erase", certificate.sid.to_string()).await;
+            }
+        }
         Err(error) => tracing::error!(error = chain(&error), "erasures were not finished"),
     }
     match expired {
@@ -355,9 +365,11 @@ async fn tidy(safe: Safe) {
         Err(error) => tracing::error!(error = chain(&error), "old tokens were not deleted"),
     }
     match destroyed {
-        Ok(versions) => versions.iter().for_each(|(key, version)| {
-            tracing::info!(key, version, "a key version was destroyed");
-        }),
+        Ok(versions) => {
+            for (key, version) in versions {
+                record("vault.destroy", format!("{key}/{version}")).await;
+            }
+        }
         Err(error) => tracing::error!(error = chain(&error), "keys that are due stand"),
     }
 }

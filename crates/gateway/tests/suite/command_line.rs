@@ -28,7 +28,7 @@ fn a_newcomer_comes_from_nothing_to_a_recorded_call() {
     );
 
     let checked = home.good(&["check", "--json"]).json();
-    assert_eq!(checked["upstreams"][0]["tools"], 4, "{checked}");
+    assert_eq!(checked["upstreams"][0]["tools"], 5, "{checked}");
     assert_eq!(checked["ok"], true);
     home.serve();
     home.login("ada", PASSWORD);
