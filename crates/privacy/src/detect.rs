@@ -57,6 +57,9 @@ struct Limits {
     names: bool,
     minimum_score: f32,
     max_findings: usize,
+    /// Whether small numbers and single words in JSON are passed over: no built-in rule fits them
+    /// alone, but a rule of one's own may.
+    passes_plain: bool,
 }
 
 impl Detector {
@@ -83,6 +86,7 @@ impl Detector {
             names: config.names,
             minimum_score: config.minimum_score,
             max_findings: config.max_findings,
+            passes_plain: config.files.is_empty(),
         };
         detector.disabled_kinds.clone_from(&config.disabled_kinds);
         for (index, file) in (built_in..).zip(files) {
@@ -108,7 +112,12 @@ impl Detector {
         let keywords = Keywords::new(&rules).map_err(of_file)?;
         let shared = patterns.clone();
         let scratches = Scratches::new(Box::new(move || Scratch::new(shared.progress())));
-        let config = Limits { names: false, minimum_score: 0.0, max_findings: usize::MAX };
+        let config = Limits {
+            names: false,
+            minimum_score: 0.0,
+            max_findings: usize::MAX,
+            passes_plain: false,
+        };
         let disabled_kinds = BTreeSet::new();
         Ok(Self { rules, patterns, words, keywords, scratches, config, disabled_kinds })
     }

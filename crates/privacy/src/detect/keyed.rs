@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::patterns::{Group, GroupProgress, Search};
 use crate::rules::RuleProblem;
 
-/// How far from a word a match reaches, at most.
-const FURTHEST: usize = 256;
+/// How far from a word a match is looked for, unless it may be longer.
+pub(super) const FURTHEST: usize = 256;
 
 /// Groups of patterns, and the words that each needs.
 pub(super) struct Keyed {
@@ -38,6 +38,7 @@ impl Keyed {
             }
         }
         let finder = AhoCorasick::builder()
+            .kind(Some(AhoCorasickKind::DFA))
             .match_kind(MatchKind::Standard)
             .ascii_case_insensitive(true)
             .build(by_word.keys());

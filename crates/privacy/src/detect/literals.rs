@@ -63,7 +63,10 @@ fn one_text(part: &Hir) -> Option<String> {
             let letters: Vec<char> =
                 class.iter().flat_map(|range| range.start()..=range.end()).take(4).collect();
             let first = letters.first()?.to_ascii_lowercase();
-            let same = |letter: &char| letter.to_ascii_lowercase() == first;
+            // The long s and the Kelvin sign are no letters that anyone writes these words with.
+            let same = |letter: &char| {
+                letter.to_ascii_lowercase() == first || matches!(letter, '\u{17f}' | '\u{212a}')
+            };
             (letters.len() < 4 && letters.iter().all(same)).then(|| first.to_string())
         }
         HirKind::Capture(capture) => one_text(&capture.sub),

@@ -127,7 +127,9 @@ mod tests {
     #[test]
     fn the_gate_is_what_every_match_holds() {
         assert_eq!(gate("[a-z]+@[a-z]+"), Gate::At);
-        assert_eq!(gate("(?:[0-9]{3}-)?[0-9]{4}"), Gate::Digit);
+        assert_eq!(gate("(?:[0-9]{3}-)?[0-9]{4}"), Gate::Number);
+        assert_eq!(gate("[A-Z]{2}[0-9]{6}"), Gate::Token);
+        assert_eq!(gate("[A-Z][a-z]{2,60} [0-9]{1,4}"), Gate::Digit);
         assert_eq!(gate("[0-9]{0,3}[a-z]"), Gate::Always);
         assert_eq!(gate("a|1"), Gate::Always);
         assert_eq!(gate("(?:번호|우편)[a-z]"), Gate::NotAscii);

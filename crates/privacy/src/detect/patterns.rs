@@ -12,7 +12,7 @@ use regex_syntax::hir::Hir;
 use super::automaton::{Automaton, States};
 use super::gate::{Gate, Traits};
 use super::head::{Edge, Head, head};
-use super::keyed::{Keyed, KeyedProgress};
+use super::keyed::{FURTHEST, Keyed, KeyedProgress};
 use super::windows::Site;
 use super::{literals, needs};
 use crate::rules::{Boundary, Rule, RuleProblem, syntax};
@@ -105,7 +105,10 @@ impl Patterns {
                 // Whatever is no pattern was refused when it was read.
                 let Ok(meaning) = syntax::parse(source) else { continue };
                 let mut pattern = Pattern::new(source, &meaning, rule);
-                let words = literals::words(&pattern.head.meaning);
+                // A match that may begin anywhere before its word is no match near that word.
+                let bounded = pattern.head.meaning.properties().maximum_len();
+                let is_near = bounded.is_some_and(|longest| longest <= FURTHEST);
+                let words = literals::words(&pattern.head.meaning).filter(|_| is_near);
                 if words.is_some() || !rule.keywords.is_empty() {
                     let is_own = words.is_some();
                     let (all, patterns) = by_word.entry((index, is_own)).or_default();
@@ -130,7 +133,7 @@ impl Patterns {
         let keyed = by_word.into_iter().map(|((_, is_own), (words, patterns))| {
             let mut group = Group::new(Gate::Always, patterns, rules)?;
             // A keyword of a rule may stand beside what its patterns fit.
-            group.reach = if is_own { group.reach } else { usize::MAX };
+            group.reach = if is_own { group.reach } else { group.reach.max(FURTHEST) };
             Ok((words, group))
         });
         let keyed = Keyed::new(keyed.collect::<Result<_, _>>()?)?;

@@ -32,6 +32,12 @@ const DECODED_FREE: usize = 1 << 16;
 /// The longest value that is looked at together with its member name.
 const MAX_ASSIGNED: usize = 4 << 10;
 
+/// Fewer digits than this are no number that anyone is known by.
+const PLAIN_DIGITS: usize = 4;
+
+/// The longest word that is passed over.
+const PLAIN_BYTES: usize = 24;
+
 #[derive(Debug)]
 pub(super) struct Run<'r> {
     pub(super) detector: &'r Detector,
@@ -79,6 +85,10 @@ impl<'r> Run<'r> {
         if piece.target == Target::String && self.document(piece, findings) {
             return;
         }
+        self.supported_by(piece.above, piece.target);
+        if self.detector.config.passes_plain && self.by_key.is_empty() && self.is_plain(piece) {
+            return;
+        }
         let traits = Traits::of(piece.text);
         let from = findings.len();
         self.patterns(piece, &traits, findings);
@@ -92,6 +102,25 @@ impl<'r> Run<'r> {
             let mut own = findings.split_off(from);
             protected::spare(piece.text, &mut own);
             findings.append(&mut own);
+        }
+    }
+
+    /// Whether nothing can be found in `piece` without a name that speaks for it: small numbers, and
+    /// words such as states, labels and the names of members.
+    fn is_plain(&mut self, piece: Piece<'_>) -> bool {
+        let text = piece.text.as_bytes();
+        match piece.target {
+            Target::Number => {
+                text.iter().filter(|byte| byte.is_ascii_digit()).count() < PLAIN_DIGITS
+            }
+            Target::Key => is_word(text),
+            Target::String => {
+                is_word(text)
+                    && piece.above.nearest().next().is_some_and(|key| {
+                        let key = self.scratch.of_key(self.detector, key);
+                        !key.holds_keyword && !key.is_naming
+                    })
+            }
         }
     }
 
@@ -128,7 +157,6 @@ impl<'r> Run<'r> {
 
     fn patterns(&mut self, piece: Piece<'_>, traits: &Traits, findings: &mut Vec<Finding>) {
         let view = View::of(piece.text, traits);
-        self.supported_by(piece.above, piece.target);
         let from = findings.len();
         if view.is_changed() {
             self.judge(&view.text, &Traits::of(&view.text), false, findings);
@@ -283,6 +311,14 @@ impl<'r> Run<'r> {
         self.by_key.sort_by_key(|(rule, _)| *rule);
         self.by_key.dedup_by_key(|(rule, _)| *rule);
     }
+}
+
+/// Whether `text` is one short word or name of a program: ASCII letters, joints, and few digits.
+fn is_word(text: &[u8]) -> bool {
+    let joins = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    text.len() <= PLAIN_BYTES
+        && text.iter().all(joins)
+        && text.iter().filter(|byte| byte.is_ascii_digit()).count() < PLAIN_DIGITS
 }
 
 /// Moves the findings from number `from` on by `by` bytes.
