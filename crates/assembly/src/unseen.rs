@@ -30,6 +30,10 @@ pub enum PatternTrouble {
     /// A pattern file is too large.
     #[error("the pattern file `{}` is larger than 4 MiB", .0.display())]
     TooLarge(PathBuf),
+    /// The deep tier cannot be opened.
+    #[cfg(feature = "deep")]
+    #[error(transparent)]
+    Deep(#[from] haechi_privacy::DeepError),
     /// A rule is not taken.
     #[error(transparent)]
     Rule(#[from] RuleError),
@@ -54,7 +58,27 @@ pub fn compile_detector(settings: &PrivacySettings) -> Result<Detector, PatternT
         minimum_score: settings.minimum_score,
         ..DetectorConfig::default()
     };
-    Ok(Detector::new(&config)?)
+    let detector = Detector::new(&config)?;
+    #[cfg(feature = "deep")]
+    if let Some(deep) = &settings.deep {
+        return Ok(detector.with_deep(open_deep(deep)?));
+    }
+    Ok(detector)
+}
+
+#[cfg(feature = "deep")]
+fn open_deep(
+    settings: &crate::settings::DeepSettings,
+) -> Result<haechi_privacy::Deep, haechi_privacy::DeepError> {
+    use haechi_privacy::{Deep, DeepConfig, OnFailure};
+    Deep::open(&DeepConfig {
+        model: settings.model.clone(),
+        tokenizer: settings.tokenizer.clone(),
+        labels: settings.labels.clone(),
+        budget: settings.budget,
+        on_failure: if settings.closed { OnFailure::Closed } else { OnFailure::Open },
+        longest_chars: settings.longest,
+    })
 }
 
 /// Privacy under `settings`.

@@ -49,6 +49,8 @@ pub struct Detector {
     scratches: Scratches,
     config: Limits,
     disabled_kinds: BTreeSet<String>,
+    #[cfg(feature = "deep")]
+    deep: Option<crate::deep::Deep>,
 }
 
 /// What of the configuration a scan needs.
@@ -95,6 +97,14 @@ impl Detector {
         Ok(detector)
     }
 
+    /// Has `deep` look for names where they are looked for.
+    #[cfg(feature = "deep")]
+    #[must_use]
+    pub fn with_deep(mut self, deep: crate::deep::Deep) -> Self {
+        self.deep = Some(deep);
+        self
+    }
+
     /// Of these rules only, with names off.
     pub(crate) fn of_rules(file: &str, rules: Vec<Rule>) -> Result<Self, RuleError> {
         Self::compile(file, rules)
@@ -119,7 +129,17 @@ impl Detector {
             passes_plain: false,
         };
         let disabled_kinds = BTreeSet::new();
-        Ok(Self { rules, patterns, words, keywords, scratches, config, disabled_kinds })
+        Ok(Self {
+            rules,
+            patterns,
+            words,
+            keywords,
+            scratches,
+            config,
+            disabled_kinds,
+            #[cfg(feature = "deep")]
+            deep: None,
+        })
     }
 
     fn hold_to_examples(&self, index: usize, file: &str) -> Result<(), RuleError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-/// The name of the rule that found a value: its `id` in a pattern file, or `tagger`.
+/// The name of the rule that found a value: its `id` in a pattern file, `tagger`, or `deep`.
 pub type RuleName = Arc<str>;
 
 /// One value that must stay unseen.

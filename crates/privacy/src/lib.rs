@@ -1,5 +1,7 @@
 //! What must stay unseen: finds personal, financial and secret data, and does with it what the settings say.
 
+#[cfg(feature = "deep")]
+mod deep;
 mod detect;
 mod finding;
 mod obligation;
@@ -11,6 +13,8 @@ pub mod tagger;
 mod transform;
 mod validate;
 
+#[cfg(feature = "deep")]
+pub use deep::{Deep, DeepConfig, DeepError, NetworkError, OnFailure, ReadError};
 pub use detect::{Detector, DetectorConfig, LeafFinding, PatternFile, Target};
 pub use finding::{Evidence, Finding, RuleName, code_points};
 pub use obligation::{

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use haechi_core::json::{EditError, Text};
 use haechi_core::{FindingCount, ProtectError, Protector, Sid};
@@ -57,6 +58,8 @@ pub enum Limit {
     Findings(usize),
     /// Number of tokens handed back.
     Tokens(usize),
+    /// Time in which the deep tier reads.
+    Time(Duration),
 }
 
 impl fmt::Display for Limit {
@@ -65,6 +68,7 @@ impl fmt::Display for Limit {
             Self::Bytes(limit) => write!(f, "{limit} bytes"),
             Self::Findings(limit) => write!(f, "{limit} findings"),
             Self::Tokens(limit) => write!(f, "{limit} tokens"),
+            Self::Time(limit) => write!(f, "{} ms of reading", limit.as_millis()),
         }
     }
 }
@@ -226,7 +230,7 @@ impl Privacy {
         schema: Option<&serde_json::Value>,
     ) -> Result<Screening, PrivacyError> {
         limit_bytes(json.raw())?;
-        let mut found = self.detector.scan_json(json);
+        let mut found = self.detector.read_json(json).map_err(too_much)?;
         found.retain(|leaf| !scene.skips(&leaf.pointer));
         if found.is_empty() {
             return Ok(Screening::default());
@@ -266,7 +270,7 @@ impl Privacy {
         text: &str,
     ) -> Result<Screening, PrivacyError> {
         limit_bytes(text)?;
-        let findings = self.detector.scan(text);
+        let findings = self.detector.read(text).map_err(too_much)?;
         if findings.is_empty() {
             return Ok(Screening::default());
         }
@@ -299,7 +303,8 @@ impl Privacy {
         };
         let duties = self.obligations.within(&scene);
         let (mut blotted, mut end) = (String::with_capacity(text.len()), 0);
-        for finding in self.detector.scan(text) {
+        let Ok(findings) = self.detector.read(text) else { return "[UNREAD]".to_owned() };
+        for finding in findings {
             let before = text.get(end..finding.range.start);
             let Some(before) = before else { continue };
             if duties.action(&finding.kind, finding.score, "") == Action::Allow {
@@ -349,6 +354,10 @@ impl PrivacyError {
             Self::Edit(_) => "report this as a fault of Haechi",
         }
     }
+}
+
+const fn too_much(limit: Limit) -> PrivacyError {
+    PrivacyError::TooMuch { limit }
 }
 
 fn limit_bytes(text: &str) -> Result<(), PrivacyError> {

@@ -30,7 +30,7 @@ pub use listen::{Listen, ListenLimits, TlsFiles};
 pub use made::{DemoSettings, INITIAL};
 pub use observability::{LogSettings, MetricsSettings, OutboundSettings};
 pub use policy::PolicySettings;
-pub use privacy::PrivacySettings;
+pub use privacy::{DeepSettings, PrivacySettings};
 pub use problem::{Problem, Problems};
 pub use token::{ApiKeySettings, TokenSettings};
 pub use upstream::{Carrier, HttpCarrier, ProgramCarrier, Rlimits, UpstreamSettings};

@@ -1,5 +1,7 @@
 //! `[privacy]`: what must stay unseen, and what is done with it.
 
+mod deep;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +12,9 @@ use haechi_privacy::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+pub use deep::DeepSettings;
+use deep::RawDeep;
 
 use super::problem::{self, Problems};
 use super::value;
@@ -24,6 +29,8 @@ pub struct PrivacySettings {
     pub locales: Vec<String>,
     /// Whether names, places and organisations are looked for in free text.
     pub names: bool,
+    /// A neural network that looks for names as well.
+    pub deep: Option<DeepSettings>,
     /// Findings that are less sure are none.
     pub minimum_score: f32,
     /// Pattern files of the operator's own.
@@ -48,6 +55,7 @@ impl PrivacySettings {
         Self {
             locales: Vec::new(),
             names: true,
+            deep: None,
             minimum_score: 0.5,
             patterns: Vec::new(),
             without: Vec::new(),
@@ -73,6 +81,8 @@ pub(crate) struct RawPrivacy {
     locales: Vec<String>,
     /// Whether names, places and organisations are looked for in free text; `true` by default.
     names: Option<bool>,
+    /// A neural network that looks for names as well; none by default.
+    deep: Option<RawDeep>,
     /// From 0 to 1: findings that are less sure are none; 0.5 by default.
     minimum_score: Option<f32>,
     /// Pattern files of your own, in TOML, or a plain JSON object of lists of expressions.
@@ -183,9 +193,14 @@ impl RawPrivacy {
             problems.read("privacy.minimum_score", self.minimum_score, 0.5, |score| {
                 value::number(score, 0.0, 1.0)
             });
+        let names = self.names.unwrap_or(true);
+        if self.deep.is_some() && !names {
+            problems.add("privacy.deep", "looks for names, and `privacy.names` turns them off");
+        }
         let settings = PrivacySettings {
             locales: self.locales,
-            names: self.names.unwrap_or(true),
+            names,
+            deep: self.deep.and_then(|deep| deep.check(base, problems)),
             minimum_score,
             patterns,
             without: self.without,

@@ -54,7 +54,7 @@ const PLAN: [Place; 13] = [
 
 /// Dependencies that only their owners take. Nobody owns the last ones: what they do has another
 /// owner here, or they bring a second cryptography.
-const OWNERS: [(&str, &[&str]); 37] = [
+const OWNERS: [(&str, &[&str]); 39] = [
     ("aws-lc-rs", &["gateway", "sample", "identity", "vault", "trainer"]),
     ("argon2", &["identity"]),
     ("password-hash", &["identity"]),
@@ -66,6 +66,8 @@ const OWNERS: [(&str, &[&str]); 37] = [
     ("regex-syntax", &["privacy"]),
     ("aho-corasick", &["privacy"]),
     ("jsonschema", &["privacy"]),
+    ("rten", &["privacy"]),
+    ("rten-tensor", &["privacy"]),
     ("aes-siv", &["vault"]),
     ("fpe", &["vault"]),
     ("scrypt", &["vault"]),

@@ -101,7 +101,7 @@ impl Names {
     pub(super) fn remember(&mut self, text: &str, findings: &[Finding]) {
         for finding in findings {
             let is_name = matches!(&*finding.kind, "PERSON" | "ORGANIZATION");
-            if !is_name || &*finding.rule != "tagger" || finding.score < SURE {
+            if !is_name || !matches!(&*finding.rule, "tagger" | "deep") || finding.score < SURE {
                 continue;
             }
             let name = text.get(finding.range.clone()).unwrap_or_default();

@@ -47,7 +47,7 @@ fn rank(finding: &Finding) -> u8 {
         _ if valid && finding.score >= 0.5 => 5,
         _ if context => 4,
         "URL" | "DATE_TIME" | "AGE" | "TITLE" | "ID" | "USERNAME" => 1,
-        _ if &*finding.rule == "tagger" => 2,
+        _ if matches!(&*finding.rule, "tagger" | "deep") => 2,
         _ if finding.score < 0.5 => 0,
         _ => 3,
     }

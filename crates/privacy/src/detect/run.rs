@@ -13,8 +13,8 @@ use super::scan::Target;
 use super::scratch::{Key, Scratch};
 use super::view::View;
 use super::{Detector, encoded, names, overlap, protected, walk};
-use crate::Tagger;
 use crate::finding::Finding;
+use crate::{Limit, Tagger};
 
 /// The largest JSON that is recognised inside a text.
 const EMBEDDED: Limits = Limits { max_bytes: 16 << 20, max_depth: 64, max_members: 1_000_000 };
@@ -48,6 +48,10 @@ pub(super) struct Run<'r> {
     nearest: Arc<Key>,
     /// Bytes that may still be decoded.
     budget: usize,
+    /// Whether all of it was read, where that is asked for.
+    pub(super) read: Result<(), Limit>,
+    #[cfg(feature = "deep")]
+    allowance: crate::deep::Allowance,
 }
 
 /// What is scanned, and where it stands.
@@ -77,7 +81,17 @@ impl<'r> Run<'r> {
         bytes: usize,
     ) -> Self {
         let budget = bytes.saturating_mul(DECODED_PER_BYTE).saturating_add(DECODED_FREE);
-        Self { detector, scratch, only, by_key: Vec::new(), nearest: Arc::default(), budget }
+        Self {
+            detector,
+            scratch,
+            only,
+            by_key: Vec::new(),
+            nearest: Arc::default(),
+            budget,
+            read: Ok(()),
+            #[cfg(feature = "deep")]
+            allowance: crate::deep::Allowance::whole(),
+        }
     }
 
     /// Adds what is found in `piece` and in what it encodes; what overlaps is left in.
@@ -237,10 +251,21 @@ impl<'r> Run<'r> {
         }
         let from = findings.len();
         Tagger::embedded().tag(piece.text, &piece.above.all(), findings);
+        #[cfg(feature = "deep")]
+        self.deep(piece.text, findings);
         let mut own = findings.split_off(from);
         own.retain(|finding| !self.detector.disabled_kinds.contains(&*finding.kind));
         own.iter_mut().for_each(|finding| names::doubt(piece.text, finding));
         findings.append(&mut own);
+    }
+
+    #[cfg(feature = "deep")]
+    fn deep(&mut self, text: &str, findings: &mut Vec<Finding>) {
+        let Some(deep) = &self.detector.deep else { return };
+        let read = deep.tag_within(text, &mut self.allowance, findings);
+        if read.is_err() && deep.on_failure() == crate::deep::OnFailure::Closed {
+            self.read = Err(Limit::Time(deep.budget()));
+        }
     }
 
     /// Follows URL-encoding and Base64.

@@ -8,6 +8,7 @@ use super::names::Names;
 use super::run::{Piece, Run, decoded};
 use super::{Detector, overlap, walk};
 use crate::finding::Finding;
+use crate::privacy::Limit;
 
 /// What part of a JSON document a finding is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -41,10 +42,21 @@ impl Detector {
         self.scan_leaf(text, &[])
     }
 
+    /// As [`Self::scan`], and whether all of it was read.
+    pub(crate) fn read(&self, text: &str) -> Result<Vec<Finding>, Limit> {
+        let (findings, read) = self.all(text, &[], None);
+        read.map(|()| self.named(text, findings))
+    }
+
     /// What is found in one JSON string or number below these names, outermost first.
     #[must_use]
     pub fn scan_leaf(&self, text: &str, keys: &[&str]) -> Vec<Finding> {
-        let mut findings = self.all(text, keys, None);
+        let (findings, _) = self.all(text, keys, None);
+        self.named(text, findings)
+    }
+
+    /// What stays of `findings`, and the names among them wherever they stand.
+    fn named(&self, text: &str, mut findings: Vec<Finding>) -> Vec<Finding> {
         self.settle(&mut findings);
         let mut names = Names::default();
         names.remember(text, &findings);
@@ -59,10 +71,20 @@ impl Detector {
     /// in one leaf is found in all.
     #[must_use]
     pub fn scan_json(&self, text: Text<'_>) -> Vec<LeafFinding> {
+        self.leaves(text).0
+    }
+
+    /// As [`Self::scan_json`], and whether all of it was read.
+    pub(crate) fn read_json(&self, text: Text<'_>) -> Result<Vec<LeafFinding>, Limit> {
+        let (leaves, read) = self.leaves(text);
+        read.map(|()| leaves)
+    }
+
+    fn leaves(&self, text: Text<'_>) -> (Vec<LeafFinding>, Result<(), Limit>) {
         let mut leaves: Vec<(usize, LeafFinding)> = Vec::new();
         let mut names = Names::default();
         let mut left = self.config.max_findings;
-        self.scratches.lend(|scratch| {
+        let read = self.scratches.lend(|scratch| {
             let mut run = Run::new(self, scratch, None, text.raw().len());
             let mut findings = Vec::new();
             walk::walk(text.raw(), 0..text.raw().len(), &mut |leaf| {
@@ -82,11 +104,12 @@ impl Detector {
                     leaves.push((leaf.start, LeafFinding::new(leaf, findings)));
                 }
             });
+            run.read
         });
         if self.complete(text, &names, &mut leaves) {
             leaves.sort_by_key(|(start, _)| *start);
         }
-        leaves.into_iter().map(|(_, leaf)| leaf).collect()
+        (leaves.into_iter().map(|(_, leaf)| leaf).collect(), read)
     }
 
     /// Finds the names of a document in those of its leaves where they were not found.
@@ -121,18 +144,24 @@ impl Detector {
 
     /// What one rule finds, by itself.
     pub(crate) fn scan_by_one(&self, text: &str, rule: usize) -> Vec<Finding> {
-        let mut findings = self.all(text, &[], Some(rule));
+        let (mut findings, _) = self.all(text, &[], Some(rule));
         overlap::resolve(&mut findings);
         findings
     }
 
-    fn all(&self, text: &str, keys: &[&str], only: Option<usize>) -> Vec<Finding> {
+    fn all(
+        &self,
+        text: &str,
+        keys: &[&str],
+        only: Option<usize>,
+    ) -> (Vec<Finding>, Result<(), Limit>) {
         self.scratches.lend(|scratch| {
             let mut findings = Vec::new();
             let above = Above::new(keys, None);
             let piece = Piece { text, above, target: Target::String, depth: 0 };
-            Run::new(self, scratch, only, text.len()).scan(piece, &mut findings);
-            findings
+            let mut run = Run::new(self, scratch, only, text.len());
+            run.scan(piece, &mut findings);
+            (findings, run.read)
         })
     }
 

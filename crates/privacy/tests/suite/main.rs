@@ -3,6 +3,8 @@
 
 mod attacks;
 mod customers;
+#[cfg(feature = "deep")]
+mod deep;
 mod detect;
 mod lookalikes;
 mod machines;

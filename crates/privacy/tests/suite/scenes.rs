@@ -80,7 +80,7 @@ impl House {
         Self::of(Arc::clone(&DETECTOR), obligations)
     }
 
-    fn of(detector: Arc<Detector>, obligations: Obligations) -> Self {
+    pub(crate) fn of(detector: Arc<Detector>, obligations: Obligations) -> Self {
         let shelf = Arc::new(Shelf::default());
         let protector: Arc<dyn Protector> = Arc::clone(&shelf) as Arc<dyn Protector>;
         let privacy = Privacy::new(detector, obligations, protector);
