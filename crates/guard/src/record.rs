@@ -10,6 +10,7 @@ use haechi_core::{
 
 use crate::Refusal;
 use crate::line::Line;
+use crate::ticket::MAX_FINDINGS;
 
 /// Names of parameters that an entry holds at most.
 const MAX_PARAMETERS: usize = 64;
@@ -51,7 +52,7 @@ impl Line<'_> {
             decision: decision.to_owned(),
             rules,
             stage,
-            findings: self.findings.clone(),
+            findings: self.findings.iter().take(MAX_FINDINGS).cloned().collect(),
             policy_epoch: self.guard.policy().epoch(),
             request_bytes: u64::try_from(self.call.body().len()).unwrap_or(u64::MAX),
             trace_id: origin.trace_id.as_deref().map(str::to_owned),

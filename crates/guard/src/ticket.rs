@@ -15,8 +15,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use crate::unseen::{self, Onlooker};
 
-/// Findings that an outcome holds at most.
-const MAX_FINDINGS: usize = 64;
+/// Findings that an entry holds at most.
+pub(crate) const MAX_FINDINGS: usize = 64;
 
 /// A call that has left.
 #[derive(Debug)]
