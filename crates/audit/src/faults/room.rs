@@ -47,7 +47,8 @@ async fn without_room_for_another_segment_calls_are_refused_and_ends_are_kept() 
     assert_eq!(ends, sequences, "every end found room");
     disk.fill(false);
     until("room again", async || log.intend(intent("again", 30_000)).await.is_ok()).await;
-    assert_eq!(log.health().trouble, None);
+    // What the ends did not need is free at once; the next segment is prepared a little later.
+    until("no trouble", async || log.health().trouble.is_none()).await;
     log.close().await;
 }
 

@@ -160,6 +160,7 @@ impl Keyring {
         };
         for secret in secrets {
             let version = self.wrapped(&stored, secret.as_slice()).await?;
+            stored.primary = version.version;
             stored.versions.push(version);
         }
         Ok(stored)

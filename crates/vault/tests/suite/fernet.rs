@@ -69,26 +69,32 @@ async fn fernet_is_written_only_where_the_setting_says_so() {
     }
 }
 
-/// Runs `script` with Python's `cryptography`; `None` where there is none.
+/// Runs `script` with Python's `cryptography`; `None` where there is none. A script that fails is a
+/// failure, and no reason to leave it out.
 fn python(script: &str, input: &str) -> Option<String> {
-    let python = Command::new("python3")
-        .args(["-c", script])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn();
-    let output = python.and_then(|mut child| {
-        child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(input.as_bytes()))?;
-        child.wait_with_output()
-    });
-    let output = output.ok().filter(|output| output.status.success());
-    if output.is_none() {
+    let run = |script: &str| {
+        let child = Command::new("python3")
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        child.and_then(|mut child| {
+            child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(input.as_bytes()))?;
+            child.wait_with_output()
+        })
+    };
+    let probe = run("import sys, cryptography.fernet; sys.stdin.read()");
+    if !probe.is_ok_and(|probe| probe.status.success()) {
         #[expect(clippy::disallowed_methods, reason = "what must be there is a setting of the run")]
         let ci = std::env::var_os("CI");
         assert!(ci.is_none_or(|ci| ci != "true"), "Python's `cryptography` must be there");
         println!("left out: Python's `cryptography`, which is not there");
+        return None;
     }
-    output.map(|output| String::from_utf8(output.stdout).unwrap())
+    let output = run(script).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(String::from_utf8(output.stdout).unwrap())
 }
 
 #[tokio::test]
