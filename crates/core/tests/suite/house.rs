@@ -17,8 +17,15 @@ struct Place {
 
 /// Top down. Imports point down and never climb; rooms never import rooms; only the landing
 /// chooses implementations, so nothing above it imports storage.
-const PLAN: [Place; 13] = [
+const PLAN: [Place; 14] = [
     // Entrances.
+    Place {
+        folder: "embed",
+        imports: &[
+            "face", "macros", "assembly", "guard", "identity", "policy", "privacy", "vault",
+            "audit", "core",
+        ],
+    },
     Place {
         folder: "gateway",
         imports: &[
@@ -73,7 +80,7 @@ const OWNERS: [(&str, &[&str]); 39] = [
     ("scrypt", &["vault"]),
     ("cryptoki", &["vault"]),
     ("getrandom", &["assembly"]),
-    ("rmcp", &["sample"]),
+    ("rmcp", &["embed", "sample"]),
     ("axum", &["gateway"]),
     ("clap", &["gateway"]),
     ("clap_complete", &["gateway"]),
