@@ -6,6 +6,7 @@ pub mod hidden;
 mod security;
 
 pub use caller::Caller;
+pub use haechi_macros::{secure_tool, tool_router};
 pub use security::{Protection, Rate, Recording, Secured, ToolSecurity, Who};
 
 pub use rmcp;
