@@ -1,7 +1,6 @@
 //! The gateway as `serve` runs it: the guard, its routes, and how HTTP may reach them.
 
 mod config;
-mod names;
 mod routes;
 
 use std::sync::Arc;
@@ -9,13 +8,13 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use futures::future::BoxFuture;
 use haechi_core::UpstreamName;
+use haechi_face::Names;
 use haechi_guard::{Guard, Upstream};
 use haechi_identity::Identity;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use config::{HttpConfig, HttpLimits};
-pub(crate) use names::Names;
 pub(crate) use routes::{Place, Route, Routes};
 
 use crate::transport::together::Together;
@@ -64,7 +63,7 @@ impl Gateway {
         Self {
             guard,
             identity,
-            names: Names::new(&http),
+            names: Names::new(&http.names()),
             http,
             ready,
             metrics,

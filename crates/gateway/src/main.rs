@@ -2,9 +2,7 @@
 
 mod cli;
 mod gateway;
-mod language;
 mod observability;
-mod problem;
 mod server;
 #[cfg(test)]
 mod test_rooms;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use haechi_face::Language;
 use serde_json::Value;
 
 use super::context::Context;
@@ -13,7 +14,6 @@ use super::failure::{Failure, NO};
 use super::mcp_client::{EraChoice, McpClient, Target, refused};
 use super::table::{json as print_json, table, visible};
 use super::{failure::COULD_NOT_TELL, secret};
-use crate::language::Language;
 
 /// Call a tool of an MCP server, as a small client
 #[derive(Debug, Args)]

@@ -8,9 +8,9 @@ use haechi_assembly::{
     Act, DataDirectory, DirectoryError, Done, Rooms, Settings, administer, default_data_directory,
     text_variable,
 };
+use haechi_face::Language;
 
 use super::failure::Failure;
-use crate::language::Language;
 
 /// The settings file that is taken when none is named and it is there.
 pub(super) const DEFAULT_SETTINGS: &str = "haechi.toml";

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use clap::Args;
 use haechi_assembly::settings::show_duration;
 use haechi_core::Secret;
+use haechi_face::Language;
 use haechi_outbound::{Outbound, OutboundConfig};
 use http::{Request, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -20,7 +21,6 @@ use super::context::Context;
 use super::failure::{Failure, chain};
 use super::secret::{PasswordSource, write_private};
 use super::table::visible;
-use crate::language::Language;
 
 /// How long the gateway may take.
 const PATIENCE: Duration = Duration::from_secs(30);

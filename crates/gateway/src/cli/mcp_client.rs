@@ -9,6 +9,8 @@ use haechi_core::json::{Checked, Limits};
 use haechi_core::rpc::{
     Envelope, LATEST_LEGACY_VERSION, META_PROTOCOL_VERSION, MODERN_VERSION, code, method,
 };
+use haechi_face::headers::{PROTOCOL_VERSION, ParameterHeaders, write_standard};
+use haechi_face::sse::Decoder;
 use haechi_outbound::{Outbound, OutboundConfig, UpstreamClient};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -16,8 +18,6 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::failure::{Failure, chain};
-use crate::transport::headers::{PROTOCOL_VERSION, ParameterHeaders, write_standard};
-use crate::transport::sse::Decoder;
 
 /// The largest answer, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 << 20;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
+use haechi_face::Language;
 use haechi_outbound::{Outbound, OutboundConfig};
 use http::{Request, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -20,7 +21,6 @@ use super::login::refuse_clear_text;
 use super::mcp_client::bearer;
 use super::secret;
 use super::table::{json as print_json, visible};
-use crate::language::Language;
 
 /// How long the gateway may take.
 const PATIENCE: Duration = Duration::from_secs(30);

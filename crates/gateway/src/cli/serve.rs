@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use haechi_assembly::{Act, Administrator, Assembly, Control, Log, Safe, Settings, Tidied, Watch};
+use haechi_face::Language;
 use haechi_policy::PolicyWarning;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,7 +20,6 @@ use super::carriers::Carriers;
 use super::context::Context;
 use super::failure::{Failure, chain};
 use crate::gateway::{Gateway, HttpConfig, HttpLimits, Parts};
-use crate::language::Language;
 use crate::observability::{LogConfig, LogFormat, Logging, metrics};
 use crate::server::Tls;
 

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::language::Language;
+use haechi_face::intake::BodyLimits;
+use haechi_face::{Language, NamesConfig};
 
 /// How the gateway is reached over HTTP.
 #[derive(Clone, Debug)]
@@ -50,25 +51,20 @@ impl HttpConfig {
         }
     }
 
+    /// What the names of this gateway follow from.
+    pub(crate) fn names(&self) -> NamesConfig {
+        NamesConfig {
+            listen: Some(self.listen),
+            tls: self.tls,
+            public_url: self.public_url.clone(),
+            allowed_hosts: self.allowed_hosts.clone(),
+            allowed_origins: self.allowed_origins.clone(),
+        }
+    }
+
     /// What the addresses of this gateway start with, the one to show first.
     pub(crate) fn bases(&self) -> Vec<String> {
-        if let Some(public) = &self.public_url {
-            return vec![public.trim_end_matches('/').to_ascii_lowercase()];
-        }
-        let scheme = if self.tls { "https" } else { "http" };
-        let (ip, port) = (self.listen.ip(), self.listen.port());
-        let mut hosts = Vec::new();
-        if !ip.is_unspecified() {
-            hosts.push(SocketAddr::new(ip, port).to_string());
-        }
-        if ip.is_loopback() || ip.is_unspecified() {
-            hosts.extend(["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}")));
-        }
-        let mut bases: Vec<String> =
-            hosts.into_iter().map(|host| format!("{scheme}://{host}")).collect();
-        let mut seen = std::collections::HashSet::new();
-        bases.retain(|base| seen.insert(base.clone()));
-        bases
+        self.names().bases()
     }
 }
 
@@ -92,6 +88,13 @@ pub(crate) struct HttpLimits {
     pub(crate) streams: u32,
     /// How long running requests may take once the gateway stops.
     pub(crate) grace: Duration,
+}
+
+impl HttpLimits {
+    /// Those of one body.
+    pub(crate) const fn body(&self) -> BodyLimits {
+        BodyLimits { bytes: self.body_bytes, timeout: self.body_timeout }
+    }
 }
 
 impl Default for HttpLimits {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use haechi_face::Resource;
 use haechi_guard::Upstream;
 use haechi_identity::Audience;
 
@@ -34,21 +35,9 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The canonical URI of this route (RFC 8707 §2), as a client that called `host` knows it.
-    pub(crate) fn resource(&self, host: &str) -> &str {
-        let of_host = self.audience.resources.iter().find(|resource| {
-            let rest = resource.split_once("://").map(|(_, rest)| rest);
-            let authority = rest.and_then(|rest| rest.split('/').next());
-            authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
-        });
-        of_host.or(self.audience.resources.first()).map_or("", String::as_str)
-    }
-
-    /// Where the metadata of this route is (RFC 9728 §3.1), for a client that called `host`.
-    pub(crate) fn metadata(&self, host: &str) -> String {
-        let resource = self.resource(host);
-        let base = resource.strip_suffix(&*self.path).unwrap_or(resource);
-        format!("{base}/.well-known/oauth-protected-resource{}", self.path)
+    /// This route as clients see it.
+    pub(crate) fn resource(&self) -> Resource<'_> {
+        Resource { audience: &self.audience, path: &self.path, scopes: &self.route.scopes }
     }
 }
 
@@ -93,9 +82,9 @@ impl Routes {
         all
     }
 
-    /// Whether `resource` is one of ours, by any of our names.
-    pub(crate) fn has_resource(&self, resource: &str) -> bool {
-        self.0.values().any(|place| place.audience.resources.iter().any(|own| own == resource))
+    /// The resource of every route by each of our names.
+    pub(crate) fn all_names(&self) -> Vec<String> {
+        self.0.values().flat_map(|place| place.audience.resources.iter().cloned()).collect()
     }
 }
 

@@ -1,7 +1,5 @@
 //! From bytes to credentials and calls, and back.
 
-pub(crate) mod headers;
 pub(crate) mod http;
-pub(crate) mod sse;
 pub(crate) mod stdio;
 pub(crate) mod together;

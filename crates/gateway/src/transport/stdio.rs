@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use haechi_core::json::Limits;
 use haechi_core::{Credentials, UpstreamName};
+use haechi_face::Language;
 use haechi_guard::{Guard, Upstream as _};
 use haechi_identity::Audience;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
@@ -18,7 +19,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::language::Language;
 use crate::upstream::StdioUpstream;
 use crate::upstream::stdio::lines::{LineError, Lines, framed};
 use face::Face;

@@ -7,6 +7,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use haechi_core::Era;
 use haechi_core::json::{Checked, Limits};
 use haechi_core::rpc::{BATCH_VERSION, Envelope, RequestId, method};
+use haechi_face::{TransportError, problem};
 use haechi_guard::{AnswerBody, AnswerEvent, AnswerItem, Refusal};
 use http::{Response, StatusCode};
 
@@ -14,7 +15,6 @@ use super::events::{Events, received};
 use super::mcp::{Caller, Failure};
 use super::post::{Message, of_request, send};
 use super::{ReplyBody, reply};
-use crate::problem::{self, TransportError};
 
 /// What one member comes to.
 enum Part {

@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::problem::{self, Telling};
-use crate::transport::sse;
+use haechi_face::sse;
+use haechi_face::{Telling, problem};
 
 /// A stream that is silent for this long says that it is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

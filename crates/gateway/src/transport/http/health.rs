@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use haechi_core::json::quote;
+use haechi_face::TransportError;
 use http::header::HeaderValue;
 use http::{Response, StatusCode};
 
@@ -10,7 +11,6 @@ use super::visit::Visit;
 use super::{ReplyBody, reply};
 use crate::gateway::Gateway;
 use crate::observability::metrics;
-use crate::problem::TransportError;
 
 const PROMETHEUS: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -39,7 +39,7 @@ pub(super) fn metrics(visit: &Visit<'_>) -> Response<ReplyBody> {
     match &gateway.metrics {
         Some(recorded) if local || gateway.http.open_metrics => {
             metrics::observe(&gateway.guard);
-            reply::typed(StatusCode::OK, PROMETHEUS, recorded.render())
+            reply::whole(haechi_face::reply::typed(StatusCode::OK, PROMETHEUS, recorded.render()))
         }
         _ => visit.turn_away(&TransportError::NotFound),
     }

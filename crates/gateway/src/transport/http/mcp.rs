@@ -3,21 +3,18 @@
 use std::sync::Arc;
 
 use haechi_core::Principal;
-use haechi_core::rpc::{RequestId, is_known_version, is_modern_version};
+use haechi_core::rpc::{RequestId, is_modern_version};
+use haechi_face::intake::RequestBody;
+use haechi_face::session::{legacy_version, session_id, stated_version};
+use haechi_face::{Challenge, Telling, TransportError, credentials};
 use haechi_guard::Refusal;
 use http::{Method, Response};
 
-use super::intake::one;
-use super::reply::SESSION_ID;
 use super::visit::Visit;
-use super::{ReplyBody, RequestBody, credentials, post, reply, session};
+use super::{ReplyBody, post, reply, session};
 use crate::gateway::{Gateway, Place};
 use crate::observability::metrics;
-use crate::problem::{self, Challenge, Telling, TransportError};
-use crate::transport::headers::PROTOCOL_VERSION;
 
-/// The longest name of a session that is looked at, in bytes.
-const MAX_SESSION_BYTES: usize = 128;
 const METHODS: &str = "GET, POST, DELETE";
 const ONLY_POST: &str = "POST";
 
@@ -102,41 +99,18 @@ impl Caller<'_> {
     }
 
     /// The session that the request names.
-    ///
-    /// # Errors
-    ///
-    /// [`TransportError::BadHeader`] when it is no possible name.
     pub(super) fn session_id(&self) -> Result<Option<&str>, TransportError> {
-        let named = one(self.visit.headers(), &SESSION_ID);
-        let named = named.map_err(|()| TransportError::BadHeader("Mcp-Session-Id"))?;
-        match named {
-            Some(name) if name.is_empty() || name.len() > MAX_SESSION_BYTES => {
-                Err(TransportError::BadHeader("Mcp-Session-Id"))
-            }
-            other => Ok(other),
-        }
+        session_id(self.visit.headers())
     }
 
     /// The revision that the header names; not necessarily one that is known.
-    ///
-    /// # Errors
-    ///
-    /// [`TransportError::BadHeader`] when it stands twice or is not text.
     pub(super) fn stated_version(&self) -> Result<Option<&str>, TransportError> {
-        let stated = one(self.visit.headers(), &PROTOCOL_VERSION);
-        stated.map_err(|()| TransportError::BadHeader("MCP-Protocol-Version"))
+        stated_version(self.visit.headers())
     }
 
-    /// As [`Caller::stated_version`], of a legacy message.
-    ///
-    /// # Errors
-    ///
-    /// [`TransportError::UnsupportedVersion`] besides.
+    /// As [`Caller::stated_version`], of a legacy message: one that is known.
     pub(super) fn legacy_version(&self) -> Result<Option<Arc<str>>, TransportError> {
-        match self.stated_version()? {
-            Some(version) if !is_known_version(version) => Err(TransportError::UnsupportedVersion),
-            stated => Ok(stated.map(Into::into)),
-        }
+        Ok(legacy_version(self.visit.headers())?.map(Into::into))
     }
 
     /// The session of a GET or DELETE: without one, or at a modern revision, there is nothing to
@@ -159,11 +133,9 @@ fn refused(
     refusal: &Refusal,
     (id, tool): (Option<&RequestId>, Option<&str>),
 ) -> Response<ReplyBody> {
-    let metadata = place.metadata(host);
+    let metadata = place.resource().metadata_address(host);
     let challenge = Challenge { resource_metadata: &metadata, scopes: &place.route.scopes };
     let tell_denied = visit.gateway.http.tell_denied;
     let telling = Telling { language: visit.language, tell_denied, tool };
-    let body = problem::json_rpc_error(refusal, telling).message(id);
-    let retry_after = problem::retry_after(refusal).map(problem::whole_seconds);
-    reply::refused(body, problem::status(refusal), challenge.header(refusal), retry_after)
+    reply::whole(haechi_face::reply::refused(refusal, telling, &challenge, id))
 }

@@ -1,12 +1,9 @@
 //! Streamable HTTP, and the small routes beside it.
 
 mod batch;
-mod credentials;
 mod events;
 mod health;
-mod intake;
 mod mcp;
-mod metadata;
 mod post;
 mod reply;
 mod reveal;
@@ -16,33 +13,19 @@ mod sign_in;
 mod tests;
 mod visit;
 
-use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use haechi_face::intake::RequestBody;
+use haechi_face::{KEYS_PATH, METADATA_PATH, SIGN_IN_PATH, TransportError};
 use http::{Method, Request, Response, StatusCode};
-use http_body::Body;
 use tracing::Instrument;
 
 pub(crate) use reply::ReplyBody;
 
 use crate::gateway::{Gateway, Place, Routes};
 use crate::observability::{metrics, traces};
-use crate::problem::TransportError;
 use visit::Visit;
-
-/// What a route asks of a request's body; hyper's own, and a plain one in tests.
-pub(crate) trait RequestBody:
-    Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin
-{
-}
-impl<B> RequestBody for B
-where
-    B: Body<Data = Bytes> + Send + Unpin,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-}
 
 /// Where a request wants to go.
 enum Destination<'a> {
@@ -85,11 +68,22 @@ pub(crate) async fn answer(
             drop(reading);
             visit.turn_away(&TransportError::Method { allow: "GET, HEAD" })
         }
-        Destination::Metadata(name) => metadata::resource(&visit, host, name),
-        Destination::Keys => metadata::keys(gateway),
+        Destination::Metadata(name) => metadata(&visit, host, name),
+        Destination::Keys => reply::whole(haechi_face::keys(&gateway.identity)),
         Destination::Healthy => reply::json(StatusCode::OK, r#"{"status":"ok"}"#),
         Destination::Ready => health::ready(gateway).await,
         Destination::Metrics => health::metrics(&visit),
+    }
+}
+
+/// `/.well-known/oauth-protected-resource[/<name>]/mcp` (RFC 9728 §3). Without a route's path it
+/// describes the route of all upstreams.
+fn metadata(visit: &Visit<'_>, host: &str, name: Option<&str>) -> Response<ReplyBody> {
+    let routes = visit.gateway.routes();
+    let issuers = &visit.gateway.http.authorization_servers;
+    match routes.get(name.unwrap_or_default()) {
+        Some(place) => reply::whole(place.resource().metadata(host, issuers)),
+        None => visit.turn_away(&TransportError::NotFound),
     }
 }
 
@@ -102,22 +96,21 @@ impl Destination<'_> {
                 let base = place.path.strip_suffix("/mcp").unwrap_or_default();
                 format!("{base}/reveal").into()
             }
-            Self::SignIn => "/sign-in".into(),
+            Self::SignIn => SIGN_IN_PATH.into(),
             _ => "other".into(),
         }
     }
 }
 
 fn destination<'a>(routes: &Routes, path: &'a str) -> Destination<'a> {
-    const METADATA: &str = "/.well-known/oauth-protected-resource";
     match path {
-        "/.well-known/jwks.json" => Destination::Keys,
-        "/sign-in" => Destination::SignIn,
+        KEYS_PATH => Destination::Keys,
+        SIGN_IN_PATH => Destination::SignIn,
         "/healthz" => Destination::Healthy,
         "/readyz" => Destination::Ready,
         "/metrics" => Destination::Metrics,
-        METADATA => Destination::Metadata(None),
-        _ => match path.strip_prefix(METADATA) {
+        METADATA_PATH => Destination::Metadata(None),
+        _ => match path.strip_prefix(METADATA_PATH) {
             Some(rest) => route_name(rest, "/mcp")
                 .map_or(Destination::Nowhere, |name| Destination::Metadata(Some(name))),
             None => route(routes, path),

@@ -7,16 +7,18 @@ use haechi_core::rpc::{
     Body, Envelope, META_PROTOCOL_VERSION, RequestId, is_modern_version, method,
 };
 use haechi_core::{Era, Origin};
+use haechi_face::TransportError;
+use haechi_face::headers::{PARAMETER_PREFIX, ParameterHeaders, check_standard};
+use haechi_face::intake::{self, RequestBody};
+use haechi_face::session::SESSION_ID;
 use haechi_guard::{Answer, AnswerBody, Call, Passage, Refusal};
 use http::{HeaderMap, Response};
 use tokio::time::Instant;
 
 use super::mcp::{Caller, Failure};
 use super::visit::client_name;
-use super::{ReplyBody, RequestBody, batch, intake, reply};
+use super::{ReplyBody, batch, reply};
 use crate::observability::{metrics, traces};
-use crate::problem::TransportError;
-use crate::transport::headers::{PARAMETER_PREFIX, ParameterHeaders, check_standard};
 use crate::transport::together::Together;
 
 /// What every modern request must state besides its version.
@@ -44,7 +46,7 @@ pub(super) async fn serve(
     let headers = caller.visit.headers();
     intake::is_json(headers)?;
     intake::accepts_both(headers)?;
-    let limits = &caller.gateway().http.limits;
+    let limits = caller.gateway().http.limits.body();
     let body = intake::checked(intake::read(body, limits).await?, limits)?;
     match Body::read(body.text()) {
         Ok(Body::Single(envelope)) => single(caller, &body, envelope).await,
@@ -213,7 +215,7 @@ async fn initialize(
     }
     let response = answered.map(|answer| told(caller, answer))?;
     let header = http::HeaderValue::try_from(&*session).ok().filter(|_| opened);
-    Ok(reply::with(response, reply::SESSION_ID, header))
+    Ok(reply::with(response, SESSION_ID, header))
 }
 
 /// As [`initialize`], on all upstreams together.
@@ -230,7 +232,7 @@ async fn initialize_all(
     traces::note(message.envelope.method(), upstream, opened.as_ref().err());
     let (answer, session) = opened.map_err(|refusal| of_request(refusal, &message.envelope))?;
     let header = session.and_then(|session| http::HeaderValue::try_from(&*session).ok());
-    Ok(reply::with(told(caller, answer), reply::SESSION_ID, header))
+    Ok(reply::with(told(caller, answer), SESSION_ID, header))
 }
 
 /// Sends one message through its door.

@@ -5,22 +5,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use haechi_core::json::quote;
-use haechi_core::rpc::RequestId;
+use haechi_face::Telling;
+use haechi_face::reply::{self, guard_headers};
 use haechi_guard::{Answer, AnswerBody};
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
-    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
 use super::events::Events;
-use crate::language::{self, Language};
-use crate::problem::{Telling, TransportError};
 
-/// The header of a legacy session (Streamable HTTP, session management).
-pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 /// Asks proxies in front to pass each event on at once.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -74,25 +67,17 @@ pub(super) fn empty(status: StatusCode) -> Response<ReplyBody> {
     response
 }
 
+/// An answer of the face.
+pub(super) fn whole(response: Response<Bytes>) -> Response<ReplyBody> {
+    response.map(|bytes| ReplyBody::Whole(Some(bytes)))
+}
+
 /// An answer of ours in JSON, not to be kept by anybody.
 pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<ReplyBody> {
-    typed(status, HeaderValue::from_static("application/json"), body)
+    whole(reply::json(status, body))
 }
 
-/// An answer of ours in another type.
-pub(super) fn typed(
-    status: StatusCode,
-    content_type: HeaderValue,
-    body: impl Into<Bytes>,
-) -> Response<ReplyBody> {
-    let mut response = Response::new(ReplyBody::Whole(Some(body.into())));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    guard_headers(&mut response);
-    response
-}
-
-/// Sets a header that the types cannot refuse.
+/// Sets a header, where there is a value.
 pub(super) fn with(
     mut response: Response<ReplyBody>,
     name: HeaderName,
@@ -101,53 +86,6 @@ pub(super) fn with(
     if let Some(value) = value {
         response.headers_mut().insert(name, value);
     }
-    response
-}
-
-/// `WWW-Authenticate` and `Retry-After` beside a refusal.
-pub(super) fn refused(
-    body: String,
-    status: StatusCode,
-    challenge: Option<HeaderValue>,
-    retry_after: Option<u64>,
-) -> Response<ReplyBody> {
-    let response = with(json(status, body), WWW_AUTHENTICATE, challenge);
-    with(response, RETRY_AFTER, retry_after.map(HeaderValue::from))
-}
-
-/// The answer to a request that broke the transport's rules: a JSON-RPC error, so that a client of
-/// the protocol and a person both can read it.
-pub(super) fn transport(
-    error: &TransportError,
-    language: Language,
-    id: Option<&RequestId>,
-) -> Response<ReplyBody> {
-    let mut response = json(error.status(), error.rpc(language).message(id));
-    if let TransportError::Method { allow } = error {
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-    }
-    if error.closes() {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
-}
-
-/// An error where no JSON-RPC is spoken, in the members of RFC 6749 §5.2.
-pub(super) fn plain_error(
-    status: StatusCode,
-    error: &str,
-    description: &str,
-) -> Response<ReplyBody> {
-    let (error, description) = (quote(error), quote(description));
-    json(status, format!(r#"{{"error":{error},"error_description":{description}}}"#))
-}
-
-/// [`plain_error`] of a request that broke the transport's rules.
-pub(super) fn plain_transport(error: &TransportError, language: Language) -> Response<ReplyBody> {
-    let mut response = transport(error, language, None);
-    let (word, text) = (quote(error.word()), language::transport(error, language));
-    let body = format!(r#"{{"error":{word},"error_description":{}}}"#, quote(&text));
-    *response.body_mut() = ReplyBody::Whole(Some(body.into()));
     response
 }
 
@@ -181,10 +119,4 @@ pub(super) fn streamed(status: StatusCode, events: Events) -> Response<ReplyBody
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     response
-}
-
-fn guard_headers(response: &mut Response<ReplyBody>) {
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }

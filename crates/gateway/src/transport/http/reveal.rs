@@ -1,17 +1,16 @@
 //! `POST /<name>/reveal`: what a token holds, for a person who may see it.
 
 use haechi_core::json::{Checked, Kind, Limits, Text, quote};
+use haechi_face::intake::{self, BodyLimits, RequestBody};
+use haechi_face::{Challenge, TransportError, credentials};
 use haechi_guard::{Refusal, RevealRequest, Revealed, place_of};
-use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use zeroize::Zeroize;
 
 use super::visit::Visit;
-use super::{ReplyBody, RequestBody, count_stranger, credentials, intake, reply};
-use crate::gateway::{HttpLimits, Place};
-use crate::language;
+use super::{ReplyBody, count_stranger, reply};
+use crate::gateway::Place;
 use crate::observability::metrics;
-use crate::problem::{self, Challenge, TransportError};
 
 /// Room for the longest text that is opened, with escapes.
 const LIMITS: Limits = Limits { max_bytes: 160 << 10, max_depth: 2, max_members: 8 };
@@ -28,7 +27,7 @@ pub(super) async fn serve(
 ) -> Response<ReplyBody> {
     let turn_away = |error: &TransportError| {
         count_stranger(visit, error.word());
-        reply::plain_transport(error, visit.language)
+        reply::whole(haechi_face::reply::plain_transport(error, visit.language))
     };
     if visit.head.method != Method::POST {
         return turn_away(&TransportError::Method { allow: "POST" });
@@ -61,8 +60,8 @@ async fn asked(
     body: impl RequestBody,
 ) -> Result<RevealRequest, TransportError> {
     intake::is_json(visit.headers())?;
-    let limits = HttpLimits { body_bytes: LIMITS.max_bytes, ..visit.gateway.http.limits.clone() };
-    let bytes = intake::read(body, &limits).await?;
+    let limits = BodyLimits { bytes: LIMITS.max_bytes, ..visit.gateway.http.limits.body() };
+    let bytes = intake::read(body, limits).await?;
     let checked = Checked::new(bytes, &LIMITS).map_err(TransportError::NotJson)?;
     read(checked.text(), place).ok_or(TransportError::RevealForm)
 }
@@ -103,22 +102,7 @@ fn shown(revealed: &Revealed) -> Response<ReplyBody> {
 
 /// As the protocol's route refuses, but that a no is a status here: no model reads this.
 fn refused(visit: &Visit<'_>, host: &str, place: &Place, refusal: &Refusal) -> Response<ReplyBody> {
-    let status = match problem::status(refusal) {
-        StatusCode::OK => StatusCode::FORBIDDEN,
-        status => status,
-    };
-    let metadata = place.metadata(host);
+    let metadata = place.resource().metadata_address(host);
     let challenge = Challenge { resource_metadata: &metadata, scopes: &place.route.scopes };
-    let retry_after = problem::retry_after(refusal).map(problem::whole_seconds);
-    let text = language::refusal(refusal, visit.language);
-    let entry = refusal.entry().map(|entry| format!(r#","entry":{}"#, quote(entry)));
-    let body = format!(
-        r#"{{"error":{},"error_description":{}{}}}"#,
-        quote(refusal.word()),
-        quote(&text),
-        entry.unwrap_or_default()
-    );
-    let response =
-        reply::with(reply::json(status, body), WWW_AUTHENTICATE, challenge.header(refusal));
-    reply::with(response, RETRY_AFTER, retry_after.map(HeaderValue::from))
+    reply::whole(haechi_face::reply::plain_refused(refusal, visit.language, &challenge))
 }

@@ -3,29 +3,22 @@
 use std::sync::Arc;
 
 use haechi_core::Era;
+use haechi_face::intake::accepts_events;
+use haechi_face::session::last_event_id;
 use haechi_guard::{Answer, AnswerBody, Passage};
 use http::{Response, StatusCode};
 
 use super::events::Events;
-use super::intake::{accepts_events, one};
 use super::mcp::{Caller, Failure};
 use super::post::forwarded;
 use super::{ReplyBody, reply};
-use crate::problem::TransportError;
-
-const LAST_EVENT_ID: http::HeaderName = http::HeaderName::from_static("last-event-id");
-/// The longest event id a stream is resumed from, in bytes.
-const MAX_EVENT_ID_BYTES: usize = 1024;
 
 /// GET: opens the session's own stream, or resumes one after `Last-Event-ID`.
 pub(super) async fn open_stream(caller: &Caller<'_>) -> Result<Response<ReplyBody>, Failure> {
     let session = caller.legacy_session()?;
     accepts_events(caller.visit.headers())?;
     let protocol_version = caller.legacy_version()?;
-    let last_event_id = one(caller.visit.headers(), &LAST_EVENT_ID)
-        .ok()
-        .filter(|id| id.is_none_or(|id| id.len() <= MAX_EVENT_ID_BYTES))
-        .ok_or(TransportError::BadHeader("Last-Event-ID"))?;
+    let last_event_id = last_event_id(caller.visit.headers())?;
     let upstream = &caller.place.route.upstream;
     let guard = &caller.gateway().guard;
     guard.session_version(&caller.principal, &session, upstream.name())?;

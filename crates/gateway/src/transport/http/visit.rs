@@ -4,15 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use haechi_core::{Origin, rpc::RequestId};
+use haechi_face::Language;
+use haechi_face::TransportError;
 use http::header::{ACCEPT_LANGUAGE, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Response};
 
 use super::{ReplyBody, count_stranger, reply};
 use crate::gateway::Gateway;
-use crate::language::Language;
 use crate::observability::traces;
-use crate::problem::TransportError;
 
 /// The longest name a client may give itself, in characters.
 const MAX_CLIENT_CHARS: usize = 128;
@@ -61,7 +61,7 @@ impl<'a> Visit<'a> {
         id: Option<&RequestId>,
     ) -> Response<ReplyBody> {
         count_stranger(self, error.word());
-        reply::transport(error, self.language, id)
+        reply::whole(haechi_face::reply::transport(error, self.language, id))
     }
 }
 

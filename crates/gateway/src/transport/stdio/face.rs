@@ -7,6 +7,8 @@ use bytes::Bytes;
 use haechi_core::json::{Checked, Limits};
 use haechi_core::rpc::{BATCH_VERSION, Body, Envelope, RequestId, code, error_message};
 use haechi_core::{Era, Principal};
+use haechi_face::Telling;
+use haechi_face::problem::json_rpc_error;
 use haechi_guard::{Answer, AnswerBody, AnswerItem, Call, Passage, Refusal, Upstream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
@@ -14,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::Conversation;
 use super::message::{Kind, Message};
-use crate::problem::{Telling, json_rpc_error};
 use crate::upstream::stdio::lines::LineError;
 
 /// Requests that may be in flight at one time; more wait.

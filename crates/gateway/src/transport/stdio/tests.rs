@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use haechi_core::Credentials;
+use haechi_face::Language;
 use haechi_guard::{Guard, GuardConfig};
 use haechi_identity::Audience;
 use haechi_policy::{Policy, PolicySource, Role, Rule, RuleKind};
@@ -13,7 +14,6 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Conversation, RunError, run};
-use crate::language::Language;
 use crate::test_rooms::TestRooms;
 use crate::upstream::stdio::tests::Fixture;
 

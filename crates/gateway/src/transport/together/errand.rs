@@ -6,6 +6,7 @@ use std::time::Duration;
 use haechi_core::json::{Checked, Limits};
 use haechi_core::rpc::{Envelope, RequestId, error_message, method, result_message};
 use haechi_core::{Action, Era, Principal, Resource, UpstreamName};
+use haechi_face::headers::{NAME, name_value};
 use haechi_guard::{
     Answer, AnswerBody, AnswerItem, Call, Passage, Refusal, Upstream, UpstreamFailure,
 };
@@ -17,7 +18,6 @@ use super::conversation::{Conversation, Target, Waiting};
 use super::outward::Outward;
 use super::streams::{Way, event_outward};
 use crate::observability::metrics;
-use crate::transport::headers::{NAME, name_value};
 
 /// How long one upstream may take for its part of what all are asked: nobody waits for the slowest
 /// as long as for a call of its own, but a program may have to start first.

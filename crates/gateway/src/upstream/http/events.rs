@@ -8,13 +8,13 @@ use futures::{StreamExt as _, stream};
 use haechi_core::json::{Checked, Limits};
 use haechi_core::rpc::{Envelope, RequestId};
 use haechi_core::{Era, UpstreamName};
+use haechi_face::sse::{Decoder, Event};
 use haechi_guard::{IncomingBody, IncomingItem, UpstreamFailure};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming as Body;
 
 use super::Shared;
 use super::answer::Expected;
-use crate::transport::sse::{Decoder, Event};
 
 /// How long a stream may go on after its answer: a well-behaved upstream ends it at once, and then
 /// the connection can be used again.

@@ -1,9 +1,9 @@
+use haechi_face::Language;
+use haechi_face::{Telling, problem};
 use haechi_guard::Refusal;
 use serde_json::json;
 
 use super::hall::{Hall, Reply, told};
-use crate::language::Language;
-use crate::problem::{self, Telling};
 
 fn call(tool: &str) -> String {
     format!(

@@ -100,7 +100,7 @@ async fn a_session_that_an_upstream_has_ended_must_begin_anew() {
     hall.crm.answers("tools/list", r#"{"tools":[]}"#);
     hall.files.on("tools/list", [Reply::Ended]);
     let refusal = hall.legacy(&ann, &session, LIST).await.unwrap_err();
-    assert_eq!(crate::problem::status(&refusal), http::StatusCode::NOT_FOUND);
+    assert_eq!(haechi_face::problem::status(&refusal), http::StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

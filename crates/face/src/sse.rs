@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-pub(crate) use encode::{message, priming};
+pub use encode::{message, priming};
 
 /// Why a stream cannot be read on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SseError {
+pub enum SseError {
     /// One event is longer than the limit, in bytes.
     #[error("an event is longer than {0} bytes")]
     TooLarge(usize),
@@ -29,22 +29,22 @@ pub(crate) enum SseError {
 /// A field that was not there is `None`; one that came again has its last value. Its `Debug` shows
 /// sizes only.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub(crate) struct Event {
+pub struct Event {
     /// The exact bytes, line ends included.
-    pub(crate) original: Bytes,
+    pub original: Bytes,
     /// `id`: where a stream resumes. One with U+0000 is ignored.
-    pub(crate) id: Option<String>,
+    pub id: Option<String>,
     /// `event`: the type.
-    pub(crate) event: Option<String>,
+    pub event: Option<String>,
     /// `data`, its lines joined by U+000A. Empty in a priming event.
-    pub(crate) data: Option<String>,
+    pub data: Option<String>,
     /// `retry`: how long to wait before connecting again.
-    pub(crate) retry: Option<Duration>,
+    pub retry: Option<Duration>,
 }
 
 impl Event {
     /// The message that the event carries; `None` for comments, priming events and bare fields.
-    pub(crate) fn message(&self) -> Option<&str> {
+    pub fn message(&self) -> Option<&str> {
         self.data.as_deref().filter(|data| !data.is_empty())
     }
 }
@@ -58,7 +58,7 @@ impl std::fmt::Debug for Event {
 
 /// Reads a stream: [`Decoder::push`] what arrives, then take events until there is none.
 #[derive(Debug)]
-pub(crate) struct Decoder {
+pub struct Decoder {
     max_bytes: usize,
     /// The unfinished event and what follows it.
     buffer: BytesMut,
@@ -77,7 +77,7 @@ pub(crate) struct Decoder {
 
 impl Decoder {
     /// A reader of a new stream whose events are at most `max_bytes` long, line ends included.
-    pub(crate) fn new(max_bytes: usize) -> Self {
+    pub fn new(max_bytes: usize) -> Self {
         Self {
             max_bytes,
             buffer: BytesMut::new(),
@@ -93,14 +93,14 @@ impl Decoder {
     }
 
     /// Takes what has arrived. Empty the decoder by [`Decoder::next_event`] before the next piece.
-    pub(crate) fn push(&mut self, piece: &[u8]) {
+    pub fn push(&mut self, piece: &[u8]) {
         if self.failed.is_none() {
             self.buffer.extend_from_slice(piece);
         }
     }
 
     /// Says that nothing more will arrive; a last line end may still finish an event.
-    pub(crate) const fn end(&mut self) {
+    pub const fn end(&mut self) {
         self.ended = true;
     }
 
@@ -109,7 +109,7 @@ impl Decoder {
     /// # Errors
     ///
     /// Once it failed, it fails always: what follows cannot be told apart.
-    pub(crate) fn next_event(&mut self) -> Result<Option<Event>, SseError> {
+    pub fn next_event(&mut self) -> Result<Option<Event>, SseError> {
         if let Some(error) = self.failed {
             return Err(error);
         }

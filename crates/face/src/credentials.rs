@@ -16,7 +16,7 @@ const MAX_AUTHORIZATION_BYTES: usize = 8 * 1024 + 16;
 ///
 /// [`TransportError::BadAuthorization`] for two headers or a malformed one,
 /// [`TransportError::QueryToken`].
-pub(super) fn read(head: &Parts) -> Result<Credentials, TransportError> {
+pub fn read(head: &Parts) -> Result<Credentials, TransportError> {
     let mut values = head.headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(Credentials::Absent) };
     if values.next().is_some() {

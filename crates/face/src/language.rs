@@ -6,16 +6,16 @@ mod refusal;
 pub(crate) mod tests;
 mod transport;
 
-pub(crate) use authentication::{authentication, sign_in};
-pub(crate) use refusal::{missing_tool, refusal};
-pub(crate) use transport::transport;
+pub use authentication::{authentication, sign_in};
+pub use refusal::{missing_tool, refusal};
+pub use transport::transport;
 
 /// The longest `Accept-Language` that is looked at, in bytes; the rest of a longer one is ignored.
 const MAX_ACCEPT_LANGUAGE_BYTES: usize = 512;
 
 /// A language this gateway speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) enum Language {
+pub enum Language {
     /// English.
     #[default]
     English,
@@ -26,7 +26,7 @@ pub(crate) enum Language {
 impl Language {
     /// The language a client prefers, by `Accept-Language` (RFC 9110 §12.5.4): the known one with
     /// the highest weight, the first of equals. `None` when it names none of ours.
-    pub(crate) fn of_accept(header: &str) -> Option<Self> {
+    pub fn of_accept(header: &str) -> Option<Self> {
         let cut = header.get(..MAX_ACCEPT_LANGUAGE_BYTES).unwrap_or(header);
         let mut best: Option<(Self, u16)> = None;
         for range in cut.split(',') {
@@ -42,13 +42,13 @@ impl Language {
 
     /// The language of a locale such as `ko_KR.UTF-8`, or of `--lang`. `None` when it is none of
     /// ours.
-    pub(crate) fn of_locale(locale: &str) -> Option<Self> {
+    pub fn of_locale(locale: &str) -> Option<Self> {
         let tag = locale.split(['.', '@']).next().unwrap_or(locale);
         Self::of_tag(tag)
     }
 
     /// The sentence of the two that is in this language.
-    pub(crate) fn choose(self, english: impl Into<String>, korean: impl Into<String>) -> String {
+    pub fn choose(self, english: impl Into<String>, korean: impl Into<String>) -> String {
         match self {
             Self::English => english.into(),
             Self::Korean => korean.into(),

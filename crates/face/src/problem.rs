@@ -13,38 +13,38 @@ use haechi_guard::{Refusal, UpstreamFailure};
 use haechi_identity::AuthenticationError;
 use http::StatusCode;
 
-pub(crate) use challenge::Challenge;
-pub(crate) use transport::TransportError;
+pub use challenge::Challenge;
+pub use transport::TransportError;
 
 use crate::language::{self, Language};
 
 /// A JSON-RPC error object on its way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RpcProblem {
+pub struct RpcProblem {
     /// Outside −32768…−32000 except where a standard has a code.
-    pub(crate) code: i64,
+    pub code: i64,
     /// For people.
-    pub(crate) message: String,
+    pub message: String,
     /// Raw JSON, an object.
-    pub(crate) data: Option<String>,
+    pub data: Option<String>,
 }
 
 impl RpcProblem {
     /// The whole message; without an `id` it says `null`.
-    pub(crate) fn message(&self, id: Option<&RequestId>) -> String {
+    pub fn message(&self, id: Option<&RequestId>) -> String {
         error_message(id, self.code, &self.message, self.data.as_deref())
     }
 }
 
 /// How much a caller may be told, and in which language.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Telling<'a> {
+pub struct Telling<'a> {
     /// The caller's language.
-    pub(crate) language: Language,
+    pub language: Language,
     /// Whether a caller may learn that a tool exists which it may not call.
-    pub(crate) tell_denied: bool,
+    pub tell_denied: bool,
     /// The tool that was called, when one was.
-    pub(crate) tool: Option<&'a str>,
+    pub tool: Option<&'a str>,
 }
 
 /// The JSON-RPC error of `refusal`, as `telling` allows.
@@ -52,7 +52,7 @@ pub(crate) struct Telling<'a> {
 /// Without `tell_denied`, a tool that no rule permits looks like one that does not exist; only the
 /// entry's id, random to the caller, differs. A policy that gives a public reason has decided to
 /// tell.
-pub(crate) fn json_rpc_error(refusal: &Refusal, telling: Telling<'_>) -> RpcProblem {
+pub fn json_rpc_error(refusal: &Refusal, telling: Telling<'_>) -> RpcProblem {
     let Telling { language, tell_denied, tool } = telling;
     if let (Refusal::Denied { public_reason: None, .. }, false, Some(tool)) =
         (refusal, tell_denied, tool)
@@ -113,7 +113,7 @@ fn data(
 }
 
 /// When it is worth trying again; `None` where waiting does not help.
-pub(crate) const fn retry_after(refusal: &Refusal) -> Option<Duration> {
+pub const fn retry_after(refusal: &Refusal) -> Option<Duration> {
     match refusal {
         Refusal::TooMany { retry_after, .. } | Refusal::CircuitOpen { retry_after, .. } => {
             Some(*retry_after)
@@ -126,14 +126,14 @@ pub(crate) const fn retry_after(refusal: &Refusal) -> Option<Duration> {
 }
 
 /// Whole seconds for `Retry-After` (RFC 9110 §10.2.3), rounded up, at least one.
-pub(crate) const fn whole_seconds(wait: Duration) -> u64 {
+pub const fn whole_seconds(wait: Duration) -> u64 {
     let rounded = wait.as_secs().saturating_add((wait.subsec_nanos() > 0) as u64);
     if rounded == 0 { 1 } else { rounded }
 }
 
 /// The HTTP status of `refusal`. What policy says no to travels as 200 with a JSON-RPC error,
 /// because only that reaches the model cleanly in every client.
-pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
+pub const fn status(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
         Refusal::Unauthenticated(

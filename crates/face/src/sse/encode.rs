@@ -7,20 +7,20 @@ use bytes::Bytes;
 use super::Event;
 
 /// An event that carries `data`, with `id` where a stream can resume.
-pub(crate) fn message(data: &str, id: Option<&str>) -> Bytes {
+pub fn message(data: &str, id: Option<&str>) -> Bytes {
     let event = Some("message".to_owned());
     Event { event, id: id.map(str::to_owned), ..Event::default() }.with_data(data)
 }
 
 /// An event with an id and empty data: a client that loses the stream can resume from its start.
-pub(crate) fn priming(id: &str, retry: Option<Duration>) -> Bytes {
+pub fn priming(id: &str, retry: Option<Duration>) -> Bytes {
     Event { id: Some(id.to_owned()), retry, ..Event::default() }.with_data("")
 }
 
 impl Event {
     /// This event with other data; id, type and `retry` stay. An id that no stream can carry, with
     /// a line end in it, is left out.
-    pub(crate) fn with_data(&self, data: &str) -> Bytes {
+    pub fn with_data(&self, data: &str) -> Bytes {
         let mut lines = String::with_capacity(data.len() + 64);
         for (field, value) in [("event", &self.event), ("id", &self.id)] {
             let value = value.as_deref().filter(|value| !value.contains(['\r', '\n', '\0']));

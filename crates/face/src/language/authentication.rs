@@ -7,7 +7,7 @@ use super::Language;
 
 /// What a caller may know about credentials that were not accepted. Expired, invalid, revoked and
 /// meant for somebody else are different sentences, because the next step differs.
-pub(crate) fn authentication(error: &AuthenticationError, language: Language) -> String {
+pub fn authentication(error: &AuthenticationError, language: Language) -> String {
     let (english, korean) = match error {
         AuthenticationError::Missing => (
             "sign in first: this address needs an access token",
@@ -111,7 +111,7 @@ const fn api_key(error: ApiKeyError) -> (&'static str, &'static str) {
 
 /// What somebody who tried to sign in may know: an unknown user and a wrong password are one
 /// sentence.
-pub(crate) fn sign_in(error: &SignInError, language: Language) -> String {
+pub fn sign_in(error: &SignInError, language: Language) -> String {
     let (english, korean) = match error {
         SignInError::WrongCredentials { .. } => {
             ("username or password is wrong", "사용자 이름 또는 비밀번호가 틀렸습니다")

@@ -1,15 +1,15 @@
 //! What a POST must declare, and its body within bounds.
 
+use std::error::Error;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use haechi_core::json::{Checked, Limits};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName};
+use http_body::Body;
 use http_body_util::BodyExt;
 
-use super::RequestBody;
-use crate::gateway::HttpLimits;
 use crate::problem::TransportError;
 
 /// How much of a body that is too large is read and thrown away, in limits, and for how long.
@@ -22,12 +22,55 @@ const MAX_ACCEPT_BYTES: usize = 2048;
 const BOTH: &str = "both `application/json` and `text/event-stream`";
 const EVENTS: &str = "`text/event-stream`";
 
+/// A body as it arrives from a stranger; every body of bytes is one.
+pub trait RequestBody:
+    Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin
+{
+}
+impl<B> RequestBody for B
+where
+    B: Body<Data = Bytes> + Send + Unpin,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+}
+
+/// Bounds on a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// Its length, in bytes.
+    pub bytes: usize,
+    /// From the headers to its end.
+    pub timeout: Duration,
+}
+
+impl Default for BodyLimits {
+    /// 4 MiB within 30 seconds.
+    fn default() -> Self {
+        Self { bytes: 4 << 20, timeout: Duration::from_secs(30) }
+    }
+}
+
+/// Reads a body that is declared as JSON, and strictly is: the next step is
+/// [`haechi_core::rpc::Body::read`].
+///
+/// # Errors
+///
+/// Those of [`is_json`], [`read`] and [`checked`].
+pub async fn json(
+    headers: &HeaderMap,
+    body: impl RequestBody,
+    limits: BodyLimits,
+) -> Result<Checked, TransportError> {
+    is_json(headers)?;
+    checked(read(body, limits).await?, limits)
+}
+
 /// A POST takes JSON or events, as the server likes (Streamable HTTP, sending messages).
 ///
 /// # Errors
 ///
 /// [`TransportError::NotAcceptable`] unless both are listed.
-pub(super) fn accepts_both(headers: &HeaderMap) -> Result<(), TransportError> {
+pub fn accepts_both(headers: &HeaderMap) -> Result<(), TransportError> {
     let fine = accepts(headers, "application", "json") && accepts(headers, "text", "event-stream");
     if fine { Ok(()) } else { Err(TransportError::NotAcceptable(BOTH)) }
 }
@@ -37,7 +80,7 @@ pub(super) fn accepts_both(headers: &HeaderMap) -> Result<(), TransportError> {
 /// # Errors
 ///
 /// [`TransportError::NotAcceptable`] unless they are listed.
-pub(super) fn accepts_events(headers: &HeaderMap) -> Result<(), TransportError> {
+pub fn accepts_events(headers: &HeaderMap) -> Result<(), TransportError> {
     let fine = accepts(headers, "text", "event-stream");
     if fine { Ok(()) } else { Err(TransportError::NotAcceptable(EVENTS)) }
 }
@@ -69,8 +112,9 @@ fn is_zero_weight(parameter: &str) -> bool {
 /// # Errors
 ///
 /// [`TransportError::MediaType`], also for two declarations.
-pub(super) fn is_json(headers: &HeaderMap) -> Result<(), TransportError> {
-    let value = one(headers, &CONTENT_TYPE).ok().flatten().ok_or(TransportError::MediaType)?;
+pub fn is_json(headers: &HeaderMap) -> Result<(), TransportError> {
+    let value = sole(headers, &CONTENT_TYPE, "Content-Type").ok().flatten();
+    let value = value.ok_or(TransportError::MediaType)?;
     let mut parts = value.split(';').map(str::trim);
     let json = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("application/json"));
     let utf8 = parts.all(|parameter| {
@@ -81,18 +125,23 @@ pub(super) fn is_json(headers: &HeaderMap) -> Result<(), TransportError> {
     if json && utf8 { Ok(()) } else { Err(TransportError::MediaType) }
 }
 
-/// The one value of a header; `None` when it is absent.
+/// The one value of a header, which errors call `shown`; `None` when it is absent.
 ///
 /// # Errors
 ///
-/// `Err` when it stands twice or is not visible ASCII.
-pub(super) fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, ()> {
+/// [`TransportError::BadHeader`] when it stands twice or is not visible ASCII.
+pub fn sole<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+    shown: &'static str,
+) -> Result<Option<&'h str>, TransportError> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
     if values.next().is_some() {
-        return Err(());
+        return Err(TransportError::BadHeader(shown));
     }
-    first.map(|value| value.to_str().map_err(|_| ())).transpose()
+    let text = first.map(|value| value.to_str()).transpose();
+    text.map_err(|_| TransportError::BadHeader(shown))
 }
 
 /// Reads a body within the limits of size and time.
@@ -104,16 +153,13 @@ pub(super) fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Optio
 ///
 /// [`TransportError::TooLarge`] from its declared length where it declares one,
 /// [`TransportError::SlowBody`], [`TransportError::BrokenBody`].
-pub(super) async fn read(
-    mut body: impl RequestBody,
-    limits: &HttpLimits,
-) -> Result<Bytes, TransportError> {
-    let limit = limits.body_bytes;
+pub async fn read(mut body: impl RequestBody, limits: BodyLimits) -> Result<Bytes, TransportError> {
+    let limit = limits.bytes;
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let whole = if declared > limit {
         Err(TransportError::TooLarge { limit })
     } else {
-        let whole = tokio::time::timeout(limits.body_timeout, collect(&mut body, limit)).await;
+        let whole = tokio::time::timeout(limits.timeout, collect(&mut body, limit)).await;
         whole.map_err(|_| TransportError::SlowBody)?
     };
     let thrown_away = limit.saturating_mul(THROWN_AWAY);
@@ -164,8 +210,8 @@ async fn collect(body: &mut impl RequestBody, limit: usize) -> Result<Bytes, Tra
 /// # Errors
 ///
 /// [`TransportError::NotJson`].
-pub(super) fn checked(body: Bytes, limits: &HttpLimits) -> Result<Checked, TransportError> {
-    let limits = Limits { max_bytes: limits.body_bytes, ..Limits::WIRE };
+pub fn checked(body: Bytes, limits: BodyLimits) -> Result<Checked, TransportError> {
+    let limits = Limits { max_bytes: limits.bytes, ..Limits::WIRE };
     Checked::new(body, &limits).map_err(TransportError::NotJson)
 }
 
@@ -220,7 +266,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_over_the_limit_is_refused_before_it_is_whole() {
-        let limits = HttpLimits { body_bytes: 8, ..HttpLimits::default() };
+        let limits = BodyLimits { bytes: 8, ..BodyLimits::default() };
         let pieces = |sizes: &[usize]| {
             let frames: Vec<Result<_, std::convert::Infallible>> = sizes
                 .iter()
@@ -228,11 +274,11 @@ mod tests {
                 .collect();
             http_body_util::StreamBody::new(futures::stream::iter(frames))
         };
-        assert_eq!(read(pieces(&[3, 3, 2]), &limits).await.unwrap().len(), 8);
-        let over = read(pieces(&[3, 3, 3]), &limits).await;
+        assert_eq!(read(pieces(&[3, 3, 2]), limits).await.unwrap().len(), 8);
+        let over = read(pieces(&[3, 3, 3]), limits).await;
         assert!(matches!(over, Err(TransportError::TooLarge { limit: 8 })));
         let declared = http_body_util::Full::new(Bytes::from_static(b"123456789"));
-        let over = read(declared, &limits).await;
+        let over = read(declared, limits).await;
         assert!(matches!(over, Err(TransportError::TooLarge { limit: 8 })));
     }
 
@@ -241,8 +287,8 @@ mod tests {
         let endless = http_body_util::StreamBody::new(futures::stream::pending::<
             Result<http_body::Frame<Bytes>, std::convert::Infallible>,
         >());
-        let body_timeout = Duration::from_millis(20);
-        let limits = HttpLimits { body_timeout, ..HttpLimits::default() };
-        assert!(matches!(read(endless, &limits).await, Err(TransportError::SlowBody)));
+        let timeout = Duration::from_millis(20);
+        let limits = BodyLimits { timeout, ..BodyLimits::default() };
+        assert!(matches!(read(endless, limits).await, Err(TransportError::SlowBody)));
     }
 }

@@ -8,16 +8,16 @@ use crate::language::{self, Language};
 
 /// What every challenge of one route says.
 #[derive(Clone, Debug)]
-pub(crate) struct Challenge<'a> {
+pub struct Challenge<'a> {
     /// The address of the route's protected-resource metadata (RFC 9728 §3).
-    pub(crate) resource_metadata: &'a str,
+    pub resource_metadata: &'a str,
     /// The scopes a newcomer should ask for; no more than the least that is useful.
-    pub(crate) scopes: &'a [String],
+    pub scopes: &'a [String],
 }
 
 impl Challenge<'_> {
     /// The header for `refusal`; `None` where new credentials would not help.
-    pub(crate) fn header(&self, refusal: &Refusal) -> Option<HeaderValue> {
+    pub fn header(&self, refusal: &Refusal) -> Option<HeaderValue> {
         let text = match refusal {
             Refusal::Unauthenticated(error) => self.unauthenticated(error)?,
             Refusal::StaleSignIn { max_age, .. } => {

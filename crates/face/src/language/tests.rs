@@ -10,8 +10,8 @@ use haechi_identity::jose::{Flaw, TokenError};
 use haechi_identity::{ApiKeyError, AuthenticationError, SignInError};
 
 use super::*;
+use crate::headers::{HeaderError, HeaderProblem, METHOD};
 use crate::problem::TransportError;
-use crate::transport::headers::{HeaderError, HeaderProblem, METHOD};
 
 const TWO_SECONDS: Duration = Duration::from_secs(2);
 

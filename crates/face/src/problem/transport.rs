@@ -6,13 +6,13 @@ use haechi_core::rpc::{MODERN_VERSION, RequestId, RpcError, VERSIONS, code};
 use http::StatusCode;
 
 use super::RpcProblem;
+use crate::headers::HeaderError;
 use crate::language::{self, Language};
-use crate::transport::headers::HeaderError;
 
 /// A request that broke the rules of the transport. `Display` is the English sentence; no variant
 /// carries what the stranger sent, except the id that ties the answer to the request.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum TransportError {
+pub enum TransportError {
     /// `Host` is not one of this gateway's names: DNS rebinding, or a name not in the settings.
     #[error("this `Host` is not allowed; see `listen.allowed_hosts`")]
     Host,
@@ -109,7 +109,7 @@ pub(crate) enum TransportError {
 
 impl TransportError {
     /// The HTTP status.
-    pub(crate) const fn status(&self) -> StatusCode {
+    pub const fn status(&self) -> StatusCode {
         match self {
             Self::Host | Self::Origin => StatusCode::FORBIDDEN,
             Self::NotFound | Self::RemovedMethod { .. } => StatusCode::NOT_FOUND,
@@ -135,7 +135,7 @@ impl TransportError {
     }
 
     /// The fixed word for counts and metrics.
-    pub(crate) const fn word(&self) -> &'static str {
+    pub const fn word(&self) -> &'static str {
         match self {
             Self::Host => "bad-host",
             Self::Origin => "bad-origin",
@@ -163,12 +163,12 @@ impl TransportError {
     }
 
     /// Whether the connection ends with the answer: the rest of the body is not worth reading.
-    pub(crate) const fn closes(&self) -> bool {
+    pub const fn closes(&self) -> bool {
         matches!(self, Self::TooLarge { .. } | Self::SlowBody | Self::BrokenBody)
     }
 
     /// The request that the answer belongs to, when it could be read.
-    pub(crate) const fn id(&self) -> Option<&RequestId> {
+    pub const fn id(&self) -> Option<&RequestId> {
         match self {
             Self::NotAMessage { id, .. }
             | Self::MissingMeta { id, .. }
@@ -179,7 +179,7 @@ impl TransportError {
     }
 
     /// The JSON-RPC error.
-    pub(crate) fn rpc(&self, language: Language) -> RpcProblem {
+    pub fn rpc(&self, language: Language) -> RpcProblem {
         let data = match self {
             Self::UnsupportedVersion => {
                 let supported: Vec<String> =

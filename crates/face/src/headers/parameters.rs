@@ -16,7 +16,7 @@ const INSTANCES: [&str; 4] = ["const", "default", "enum", "examples"];
 
 /// Why a schema's annotations cannot be used: a client over HTTP must leave the tool out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum AnnotationError {
+pub enum AnnotationError {
     /// It stands where `properties` alone do not lead.
     #[error("`x-mcp-header` stands outside the properties of the input")]
     Misplaced,
@@ -36,7 +36,7 @@ pub(crate) enum AnnotationError {
 
 /// The headers that mirror the arguments of one tool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ParameterHeaders(Vec<ParameterHeader>);
+pub struct ParameterHeaders(Vec<ParameterHeader>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ParameterHeader {
@@ -51,7 +51,7 @@ impl ParameterHeaders {
     /// # Errors
     ///
     /// The first annotation that is invalid, wherever it stands: the tool has to be left out.
-    pub(crate) fn read(schema: Text<'_>) -> Result<Self, AnnotationError> {
+    pub fn read(schema: Text<'_>) -> Result<Self, AnnotationError> {
         let mut found = Self::default();
         // Most schemas have none, and a search of bytes is cheaper than a walk.
         if schema.raw().contains("mcp-header") || schema.raw().contains("\\u") {
@@ -61,7 +61,7 @@ impl ParameterHeaders {
     }
 
     /// Whether nothing is to be mirrored.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
@@ -70,7 +70,7 @@ impl ParameterHeaders {
     /// # Errors
     ///
     /// The first header that is missing, mirrors nothing, or does not say what its argument says.
-    pub(crate) fn check(
+    pub fn check(
         &self,
         headers: &HeaderMap,
         arguments: Option<Text<'_>>,
@@ -96,7 +96,7 @@ impl ParameterHeaders {
     /// # Errors
     ///
     /// None for arguments that passed the scanner.
-    pub(crate) fn write(
+    pub fn write(
         &self,
         headers: &mut HeaderMap,
         arguments: Option<Text<'_>>,

@@ -13,37 +13,37 @@ use std::borrow::Cow;
 use haechi_core::rpc::{Envelope, code, method};
 use http::{HeaderMap, HeaderName};
 
-pub(crate) use parameters::ParameterHeaders;
+pub use parameters::{AnnotationError, ParameterHeaders};
 
 /// `MCP-Protocol-Version`
-pub(crate) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+pub const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 /// `Mcp-Method`
-pub(crate) const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+pub const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 /// `Mcp-Name`
-pub(crate) const NAME: HeaderName = HeaderName::from_static("mcp-name");
+pub const NAME: HeaderName = HeaderName::from_static("mcp-name");
 /// What the headers of parameters start with.
-pub(crate) const PARAMETER_PREFIX: &str = "mcp-param-";
+pub const PARAMETER_PREFIX: &str = "mcp-param-";
 
 /// What is wrong with a header, and with which. Neither value is shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the header `{header}` {problem}")]
-pub(crate) struct HeaderError {
+pub struct HeaderError {
     /// Its name, in lower case.
-    pub(crate) header: HeaderName,
+    pub header: HeaderName,
     /// What is wrong with it.
-    pub(crate) problem: HeaderProblem,
+    pub problem: HeaderProblem,
 }
 
 impl HeaderError {
     /// `HeaderMismatch`; travels with HTTP 400.
-    pub(crate) const fn code(&self) -> i64 {
+    pub const fn code(&self) -> i64 {
         code::HEADER_MISMATCH
     }
 }
 
 /// See [`HeaderError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum HeaderProblem {
+pub enum HeaderProblem {
     /// The body has a value that it must mirror.
     #[error("is missing")]
     Missing,
@@ -75,7 +75,7 @@ impl HeaderProblem {
 /// # Errors
 ///
 /// When it came twice or is no visible ASCII.
-pub(crate) fn protocol_version(headers: &HeaderMap) -> Result<Option<&str>, HeaderError> {
+pub fn protocol_version(headers: &HeaderMap) -> Result<Option<&str>, HeaderError> {
     value::sole(headers, &PROTOCOL_VERSION)
 }
 
@@ -87,10 +87,7 @@ pub(crate) fn protocol_version(headers: &HeaderMap) -> Result<Option<&str>, Head
 /// # Errors
 ///
 /// The first header that is missing or does not say what the body says.
-pub(crate) fn check_standard(
-    headers: &HeaderMap,
-    envelope: &Envelope<'_>,
-) -> Result<(), HeaderError> {
+pub fn check_standard(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<(), HeaderError> {
     let Some(called) = envelope.method() else { return Ok(()) };
     let version = protocol_version(headers)?;
     if let Some(expected) = envelope.protocol_version() {
@@ -111,7 +108,7 @@ pub(crate) fn check_standard(
 /// # Errors
 ///
 /// [`HeaderProblem::Malformed`] when the version or the method is not visible ASCII.
-pub(crate) fn write_standard(
+pub fn write_standard(
     headers: &mut HeaderMap,
     version: &str,
     envelope: &Envelope<'_>,
@@ -129,7 +126,7 @@ pub(crate) fn write_standard(
 }
 
 /// `name` as the value of [`NAME`]; empty when it cannot be one.
-pub(crate) fn name_value(name: &str) -> String {
+pub fn name_value(name: &str) -> String {
     let value = value::encode(&NAME, name).ok();
     value.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }

@@ -5,7 +5,7 @@ use haechi_guard::{Refusal, UpstreamFailure};
 use super::{Language, authentication};
 
 /// The sentence of a refusal: what the caller may know, and the next step where there is one.
-pub(crate) fn refusal(refusal: &Refusal, language: Language) -> String {
+pub fn refusal(refusal: &Refusal, language: Language) -> String {
     match refusal {
         Refusal::Malformed(why) => {
             language.choose(*why, format!("메시지가 프로토콜에 맞지 않습니다: {why}"))
@@ -60,7 +60,7 @@ pub(crate) fn refusal(refusal: &Refusal, language: Language) -> String {
 }
 
 /// What a server says of a tool it does not have.
-pub(crate) fn missing_tool(tool: &str, language: Language) -> String {
+pub fn missing_tool(tool: &str, language: Language) -> String {
     language.choose(format!("Unknown tool: {tool}"), format!("알 수 없는 도구: {tool}"))
 }
 

@@ -1,14 +1,60 @@
 //! Which `Host` and `Origin` may come in: the guard against DNS rebinding and foreign web pages.
 
+use std::collections::HashSet;
+use std::net::SocketAddr;
+
 use http::header::{HOST, ORIGIN};
 use http::request::Parts;
 
-use super::HttpConfig;
 use crate::problem::TransportError;
 
-/// The names by which this gateway may be called, and from where.
+/// What [`Names`] follow from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamesConfig {
+    /// The address that is listened on; `None` where somebody else listens: then nothing but what
+    /// is named here, and `Host` of loopback, is let in.
+    pub listen: Option<SocketAddr>,
+    /// Whether that listener speaks TLS.
+    pub tls: bool,
+    /// `scheme://host[:port]` that clients use, without a path; `None`: what follows from
+    /// `listen`.
+    pub public_url: Option<String>,
+    /// Values of `Host` that are accepted besides: `name` with any port, or `name:port`.
+    pub allowed_hosts: Vec<String>,
+    /// Values of `Origin` that are accepted besides the public URL and, where loopback is listened
+    /// on, loopback origins: `scheme://host[:port]`, compared without case.
+    pub allowed_origins: Vec<String>,
+}
+
+impl NamesConfig {
+    /// What the addresses of this server start with, the one to show first; empty when nobody
+    /// knows.
+    #[must_use]
+    pub fn bases(&self) -> Vec<String> {
+        if let Some(public) = &self.public_url {
+            return vec![public.trim_end_matches('/').to_ascii_lowercase()];
+        }
+        let Some(listen) = self.listen else { return Vec::new() };
+        let scheme = if self.tls { "https" } else { "http" };
+        let (ip, port) = (listen.ip(), listen.port());
+        let mut hosts = Vec::new();
+        if !ip.is_unspecified() {
+            hosts.push(listen.to_string());
+        }
+        if ip.is_loopback() || ip.is_unspecified() {
+            hosts.extend(["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}")));
+        }
+        let mut bases: Vec<String> =
+            hosts.into_iter().map(|host| format!("{scheme}://{host}")).collect();
+        let mut seen = HashSet::new();
+        bases.retain(|base| seen.insert(base.clone()));
+        bases
+    }
+}
+
+/// The names by which this server may be called, and from where.
 #[derive(Clone, Debug)]
-pub(crate) struct Names {
+pub struct Names {
     hosts: Vec<String>,
     origins: Vec<String>,
     loopback_origins: bool,
@@ -16,15 +62,16 @@ pub(crate) struct Names {
 
 impl Names {
     /// What follows from the settings.
-    pub(crate) fn new(http: &HttpConfig) -> Self {
-        let bases = http.bases();
+    #[must_use]
+    pub fn new(config: &NamesConfig) -> Self {
+        let bases = config.bases();
         let of_base = bases.iter().filter_map(|base| base.split_once("://")).map(|(_, host)| host);
-        let hosts = of_base.chain(http.allowed_hosts.iter().map(String::as_str));
-        let origins = bases.iter().chain(&http.allowed_origins);
+        let hosts = of_base.chain(config.allowed_hosts.iter().map(String::as_str));
+        let origins = bases.iter().chain(&config.allowed_origins);
         Self {
             hosts: hosts.map(str::to_ascii_lowercase).collect(),
             origins: origins.map(|origin| origin.to_ascii_lowercase()).collect(),
-            loopback_origins: http.listen.ip().is_loopback(),
+            loopback_origins: config.listen.is_some_and(|listen| listen.ip().is_loopback()),
         }
     }
 
@@ -33,9 +80,9 @@ impl Names {
     /// # Errors
     ///
     /// [`TransportError::Host`] when there is none, or several, or one that is not ours;
-    /// [`TransportError::Origin`] when there is one that may not use this gateway (`null`
+    /// [`TransportError::Origin`] when there is one that may not use this server (`null`
     /// included).
-    pub(crate) fn check<'a>(&self, head: &'a Parts) -> Result<&'a str, TransportError> {
+    pub fn check<'a>(&self, head: &'a Parts) -> Result<&'a str, TransportError> {
         let host = host(head).ok_or(TransportError::Host)?;
         if !self.admits_host(host) {
             return Err(TransportError::Host);
@@ -130,10 +177,12 @@ mod tests {
     }
 
     fn on_loopback() -> Names {
-        let mut http = HttpConfig::new("127.0.0.1:8787".parse().unwrap());
-        http.allowed_hosts = vec!["tools.example".to_owned(), "pinned.example:444".to_owned()];
-        http.allowed_origins = vec!["https://App.example".to_owned()];
-        Names::new(&http)
+        Names::new(&NamesConfig {
+            listen: Some("127.0.0.1:8787".parse().unwrap()),
+            allowed_hosts: vec!["tools.example".to_owned(), "pinned.example:444".to_owned()],
+            allowed_origins: vec!["https://App.example".to_owned()],
+            ..NamesConfig::default()
+        })
     }
 
     #[test]
@@ -186,9 +235,11 @@ mod tests {
 
     #[test]
     fn a_gateway_for_others_takes_no_loopback_origin() {
-        let mut http = HttpConfig::new("0.0.0.0:443".parse().unwrap());
-        http.public_url = Some("https://mcp.example".to_owned());
-        let names = Names::new(&http);
+        let names = Names::new(&NamesConfig {
+            listen: Some("0.0.0.0:443".parse().unwrap()),
+            public_url: Some("https://mcp.example".to_owned()),
+            ..NamesConfig::default()
+        });
         let with = |host, origin| parts("/mcp", &[("host", host), ("origin", origin)]);
         assert!(names.check(&with("mcp.example", "https://mcp.example")).is_ok());
         assert!(names.check(&with("mcp.example", "http://localhost")).is_err());

@@ -4,7 +4,7 @@ use super::Language;
 use crate::problem::TransportError;
 
 /// The sentence of a request that broke the rules of the transport.
-pub(crate) fn transport(error: &TransportError, language: Language) -> String {
+pub fn transport(error: &TransportError, language: Language) -> String {
     match language {
         Language::English => error.to_string(),
         Language::Korean => korean(error),
