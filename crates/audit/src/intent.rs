@@ -8,12 +8,14 @@ use crate::entry;
 use crate::error::RecordError;
 use crate::shared::{Shared, conclusion};
 
-/// Proof that an intent was recorded, as durably as the settings say.
+/// Proof that an intent was recorded, as durably as the settings say, or that the operator said it
+/// need not be.
 ///
-/// Only [`crate::AuditLog::intend`] makes one. It cannot be made up,
+/// Only [`crate::AuditLog::intend`] and [`crate::AuditLog::dangerously_waive`] make one. It cannot be
+/// made up,
 ///
 /// ```compile_fail,E0451
-/// let proof = haechi_audit::Recorded { sequence: 0, node: "x".into() };
+/// let proof = haechi_audit::Recorded { entry: None };
 /// ```
 ///
 /// used twice,
@@ -39,25 +41,35 @@ use crate::shared::{Shared, conclusion};
 /// ```
 #[derive(Debug)]
 pub struct Recorded {
-    sequence: u64,
-    node: Arc<str>,
+    /// Where it stands; `None` for a call that the operator wants no entry of.
+    entry: Option<(u64, Arc<str>)>,
 }
 
 impl Recorded {
     pub(crate) const fn new(sequence: u64, node: Arc<str>) -> Self {
-        Self { sequence, node }
+        Self { entry: Some((sequence, node)) }
     }
 
-    /// The intent's sequence number in its log.
-    #[must_use]
-    pub const fn sequence(&self) -> u64 {
-        self.sequence
+    pub(crate) const fn waived() -> Self {
+        Self { entry: None }
     }
 
-    /// What finds the entry again: `NODE-SEQUENCE`.
+    /// Whether there is no entry, by the operator's word.
     #[must_use]
-    pub fn entry_id(&self) -> String {
-        entry::id(&self.node, self.sequence)
+    pub const fn is_waived(&self) -> bool {
+        self.entry.is_none()
+    }
+
+    /// The intent's sequence number in its log; `None` when the entry was waived.
+    #[must_use]
+    pub fn sequence(&self) -> Option<u64> {
+        self.entry.as_ref().map(|(sequence, _)| *sequence)
+    }
+
+    /// What finds the entry again: `NODE-SEQUENCE`; `None` when it was waived.
+    #[must_use]
+    pub fn entry_id(&self) -> Option<String> {
+        self.entry.as_ref().map(|(sequence, node)| entry::id(node, *sequence))
     }
 }
 

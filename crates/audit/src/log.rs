@@ -114,6 +114,18 @@ impl AuditLog {
         }
     }
 
+    /// Lets a call leave without an entry, because the operator wants none of calls of its kind. It
+    /// is nobody else's to decide: whoever asks for this holds the operator's settings in hand.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Closed`] and [`RecordError::Poisoned`]: where nothing can be recorded, no
+    /// refusal of its answer could be either, so the call must not leave.
+    pub fn dangerously_waive(&self) -> Result<Recorded, RecordError> {
+        let state = self.handle.shared.lock();
+        self.refused(&state).map_or_else(|| Ok(Recorded::waived()), Err)
+    }
+
     /// Records a call that was refused: what it wanted and that it did not get it, together, as
     /// durably as the settings say. Answers the intent's sequence number. `conclusion.intent` and
     /// `conclusion.completion` (`refused`) are filled in here.

@@ -64,14 +64,14 @@ impl Guard {
             subject,
             outgoing,
             proofs,
-            intent,
+            owed,
             place,
             entry,
             started,
             settled,
         } = ready;
         let token = Envelope::read(call.body().text()).ok().and_then(|call| call.progress_token());
-        let departure = Departure { intent, place, entry, subject, started };
+        let departure = Departure { owed, place, entry, subject, started };
         let ticket = Arc::new(Ticket::new(&call, principal, token, departure));
         if let Some(session) = &session {
             session.remember(Arc::clone(&ticket));
@@ -255,9 +255,10 @@ impl Journey<'_> {
         match screened {
             Screened::Final { message, changed, completion, error_code } => {
                 let (message, rewritten) = self.intercept_result(message).await?;
-                let (message, unseen) = self.screen_unseen(message).await.inspect_err(|_| {
-                    self.conclude(End::without_answer(Completion::Refused));
-                })?;
+                let (message, unseen) = match self.screen_unseen(message).await {
+                    Ok(screened) => screened,
+                    Err(refusal) => return Err(self.guard.take_away(&self.ticket, refusal).await),
+                };
                 let changed = changed || rewritten || unseen;
                 Ok(Screened::Final { message, changed, completion, error_code })
             }
@@ -273,7 +274,7 @@ impl Journey<'_> {
     /// Takes out what must stay unseen, and notes how often it stood there.
     async fn screen_unseen(&self, message: Checked) -> Result<(Checked, bool), Refusal> {
         let screened = self.guard.screen_ticket(&self.ticket, &message).await;
-        let screened = screened.map_err(|refusal| refusal.with_entry(self.ticket.entry.clone()))?;
+        let screened = screened?;
         let changed = screened.is_some();
         Ok((screened.unwrap_or(message), changed))
     }
@@ -286,10 +287,7 @@ impl Journey<'_> {
             match stage.on_result(&self.ticket.principal, &message).await {
                 Ok(None) => {}
                 Ok(Some(other)) => (message, rewritten) = (other, true),
-                Err(refusal) => {
-                    self.conclude(End::without_answer(Completion::Refused));
-                    return Err(refusal.with_entry(self.ticket.entry.clone()));
-                }
+                Err(refusal) => return Err(self.guard.take_away(&self.ticket, refusal).await),
             }
         }
         Ok((message, rewritten))
@@ -316,7 +314,7 @@ impl Journey<'_> {
             error = %failure,
             "a call failed"
         );
-        Refusal::Upstream { failure, entry: Some(self.ticket.entry.clone()) }
+        Refusal::Upstream { failure, entry: self.ticket.entry.clone() }
     }
 
     fn ended(&self, ended: &Ended) -> Refusal {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use haechi_audit::{OpenIntent, Recorded};
+use haechi_audit::{RecordError, Recorded};
 use haechi_core::json::{Checked, Text};
-use haechi_core::{Action, Completion, Conclusion, FindingCount, Principal, Resource, Sid};
+use haechi_core::{Action, Completion, Conclusion, FindingCount, Intent, Principal, Resource, Sid};
 use haechi_identity::Stopped;
 use haechi_policy::{Denial, DenialReason, Permitted, Question, RuleId};
 use tokio::sync::OwnedSemaphorePermit;
@@ -14,7 +14,8 @@ use crate::caller::{self, CALLER_HEADER};
 use crate::handles::HandleKind;
 use crate::pipeline::Settled;
 use crate::sessions::Session;
-use crate::{Call, GovernedCall, Guard, Outgoing, Proofs, Refusal};
+use crate::ticket::Owed;
+use crate::{Call, GovernedCall, Guard, Outgoing, Proofs, Recording, Refusal};
 
 /// Proof that a request was screened: what leaves is exactly this.
 ///
@@ -76,9 +77,9 @@ pub(crate) struct Ready {
     pub(crate) subject: Option<Sid>,
     pub(crate) outgoing: Outgoing,
     pub(crate) proofs: Proofs,
-    pub(crate) intent: OpenIntent,
+    pub(crate) owed: Owed,
     pub(crate) place: OwnedSemaphorePermit,
-    pub(crate) entry: String,
+    pub(crate) entry: Option<String>,
     pub(crate) started: Instant,
     pub(crate) settled: Arc<Settled>,
 }
@@ -280,15 +281,15 @@ impl<'g> Line<'g> {
         place: OwnedSemaphorePermit,
     ) -> Result<Ready, Refusal> {
         let rules = permitted.rules().iter().map(|rule: &RuleId| rule.to_string()).collect();
-        let intent = self.intent("permit", rules, None, permitted.sensitive().is_some());
-        let recorded = self.guard.rooms().audit.intend(intent?).await;
-        let (recorded, intent): (Recorded, OpenIntent) =
+        let intent = self.intent("permit", rules, None, permitted.sensitive().is_some())?;
+        let recorded = self.record(intent).await;
+        let (recorded, owed) =
             recorded.map_err(|error| Refusal::NotRecorded(Some(error.into())))?;
         Ok(Ready {
             outgoing: self.outgoing(&screened),
             entry: recorded.entry_id(),
             proofs: Proofs { permitted, screened, recorded },
-            intent,
+            owed,
             place,
             call: self.call,
             session: self.session,
@@ -296,6 +297,23 @@ impl<'g> Line<'g> {
             started: self.started,
             settled: self.settled,
         })
+    }
+
+    /// Makes the intent durable, unless the operator wants no entry of such calls.
+    async fn record(&self, intent: Intent) -> Result<(Recorded, Owed), RecordError> {
+        let audit = &self.guard.rooms().audit;
+        if self.recording() == Recording::Off {
+            return Ok((audit.dangerously_waive()?, Owed::Refusal(Box::new(intent))));
+        }
+        let (recorded, open) = audit.intend(intent).await?;
+        Ok((recorded, Owed::Outcome(open)))
+    }
+
+    /// How much the log is told of this call.
+    pub(crate) fn recording(&self) -> Recording {
+        let tool = matches!(self.call.action(), Action::CallTool | Action::UseTask);
+        let tool = tool.then_some(&*self.call.resource().name);
+        self.settled.recordings(self.call.upstream()).of(tool)
     }
 
     /// Records a refusal; what cannot be recorded is refused for that reason.

@@ -20,6 +20,7 @@ use crate::caller::CallerMode;
 use crate::handles::{GivenFor, Handle, HandleKind, Handles};
 use crate::interceptor::Interceptor;
 use crate::limits::{Limits, Pace};
+use crate::recording::Recordings;
 use crate::reveal::RevealRules;
 use crate::sessions::{SessionLimits, Sessions};
 use crate::ticket::Ticket;
@@ -49,6 +50,8 @@ pub struct UpstreamRules {
     pub caller: CallerMode,
     /// What a caller may ask of it.
     pub limits: Limits,
+    /// How much the audit log is told of its calls.
+    pub recording: Recordings,
     /// When it is left alone.
     pub breaker: BreakerRule,
 }
@@ -82,6 +85,10 @@ impl Settled {
 
     pub(crate) fn limits(&self, upstream: &UpstreamName) -> &Limits {
         &self.rules(upstream).limits
+    }
+
+    pub(crate) fn recordings(&self, upstream: &UpstreamName) -> &Recordings {
+        &self.rules(upstream).recording
     }
 
     pub(crate) fn caller(&self, upstream: &UpstreamName) -> CallerMode {

@@ -8,9 +8,9 @@ use haechi_core::{
     Sealed, Sealer, Sid, UpstreamName,
 };
 
-use crate::Refusal;
 use crate::line::Line;
 use crate::ticket::MAX_FINDINGS;
+use crate::{Recording, Refusal};
 
 /// Names of parameters that an entry holds at most.
 const MAX_PARAMETERS: usize = 64;
@@ -72,6 +72,9 @@ impl Line<'_> {
     }
 
     fn parameters(&self, who: &Who<'_>) -> Result<Vec<ParameterName>, SealError> {
+        if self.recording() == Recording::NoNames {
+            return Ok(Vec::new());
+        }
         let given = self.call.arguments().or_else(|| self.call.params());
         let members =
             given.into_iter().flat_map(Text::members).filter(|member| member.key != "_meta");

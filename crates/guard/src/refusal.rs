@@ -199,6 +199,14 @@ impl Refusal {
         }
     }
 
+    /// The same refusal, naming its audit entry when it has one.
+    pub(crate) fn at_entry(self, id: Option<String>) -> Self {
+        match id {
+            Some(id) => self.with_entry(id),
+            None => self,
+        }
+    }
+
     /// What stood in a message that must not pass, as its audit entry says it.
     pub(crate) fn findings(&self) -> Vec<FindingCount> {
         if let Self::Personal { findings, .. } = self { findings.clone() } else { Vec::new() }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use haechi_core::json::{Checked, Limits, Text};
 use haechi_core::rpc::{Envelope, method};
-use haechi_core::{Completion, Era, OpeningKind, Principal, UpstreamName};
+use haechi_core::{Era, OpeningKind, Principal, UpstreamName};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -240,7 +240,8 @@ impl Stream {
         let unseen = match self.screen_unseen(session, ticket.as_deref(), &message).await {
             Ok(unseen) => unseen,
             Err(refusal) => {
-                return self.take_away(ticket.as_deref().filter(|_| ends.is_some()), refusal);
+                let answered = ticket.as_deref().filter(|_| ends.is_some());
+                return self.take_away(answered, refusal).await;
             }
         };
         let changed = changed || unseen.is_some();
@@ -276,13 +277,16 @@ impl Stream {
     }
 
     /// An answer that may not be seen becomes a refusal; anything else is dropped.
-    fn take_away(&self, answered: Option<&Ticket>, refusal: Refusal) -> Option<(AnswerItem, bool)> {
+    async fn take_away(
+        &self,
+        answered: Option<&Ticket>,
+        refusal: Refusal,
+    ) -> Option<(AnswerItem, bool)> {
         let Some(ticket) = answered else {
             self.guard.drop_message(self.upstream.name(), "unseen");
             return None;
         };
-        ticket.conclude(End::without_answer(Completion::Refused), &*self.guard.rooms().sealer);
-        let refusal = refusal.with_entry(ticket.entry.clone());
+        let refusal = self.guard.take_away(ticket, refusal).await;
         Some((AnswerItem::Refused { id: ticket.id.clone(), refusal }, false))
     }
 }

@@ -9,11 +9,12 @@ use haechi_audit::OpenIntent;
 use haechi_core::json::Checked;
 use haechi_core::rpc::RequestId;
 use haechi_core::{
-    Action, Completion, Conclusion, Era, FindingCount, Principal, Resource, Sealer, Sid,
+    Action, Completion, Conclusion, Era, FindingCount, Intent, Principal, Resource, Sealer, Sid,
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use crate::unseen::{self, Onlooker};
+use crate::{Guard, Refusal};
 
 /// Findings that an entry holds at most.
 pub(crate) const MAX_FINDINGS: usize = 64;
@@ -28,7 +29,8 @@ pub(crate) struct Ticket {
     pub(crate) resource: Resource,
     pub(crate) era: Era,
     pub(crate) progress_token: Option<RequestId>,
-    pub(crate) entry: String,
+    /// `None` for a call the operator wants no entry of.
+    pub(crate) entry: Option<String>,
     /// Whom the call's values are about.
     pub(crate) subject: Option<Sid>,
     /// Raised when the caller cancels by `notifications/cancelled`.
@@ -37,15 +39,24 @@ pub(crate) struct Ticket {
     bytes: AtomicU64,
     messages: AtomicU32,
     findings: Mutex<Vec<FindingCount>>,
-    open: Mutex<Option<(OpenIntent, OwnedSemaphorePermit)>>,
+    open: Mutex<Option<(Owed, OwnedSemaphorePermit)>>,
+}
+
+/// What the audit log is still to be told of a call that has left.
+#[derive(Debug)]
+pub(crate) enum Owed {
+    /// How what was recorded ended.
+    Outcome(OpenIntent),
+    /// Nothing, unless its answer is refused: then what was asked for, and that.
+    Refusal(Box<Intent>),
 }
 
 /// What a ticket is made of besides its call.
 #[derive(Debug)]
 pub(crate) struct Departure {
-    pub(crate) intent: OpenIntent,
+    pub(crate) owed: Owed,
     pub(crate) place: OwnedSemaphorePermit,
-    pub(crate) entry: String,
+    pub(crate) entry: Option<String>,
     pub(crate) subject: Option<Sid>,
     pub(crate) started: Instant,
 }
@@ -72,7 +83,7 @@ impl Ticket {
             bytes: AtomicU64::new(0),
             messages: AtomicU32::new(0),
             findings: Mutex::new(Vec::new()),
-            open: Mutex::new(Some((departure.intent, departure.place))),
+            open: Mutex::new(Some((departure.owed, departure.place))),
         }
     }
 
@@ -104,15 +115,33 @@ impl Ticket {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Writes the outcome, once; later calls do nothing. Frees the tool's place.
+    /// Writes the outcome, once; later calls do nothing. Frees the tool's place. An answer that is
+    /// refused goes by [`Guard::take_away`] instead.
     pub(crate) fn conclude(&self, end: End<'_>, sealer: &dyn Sealer) {
-        let taken = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((intent, place)) = taken else { return };
+        let Some((owed, conclusion, _place)) = self.close(end, sealer) else { return };
+        let Owed::Outcome(intent) = owed else { return };
+        if intent.conclude(conclusion).is_err() {
+            tracing::error!(entry = self.entry, "an outcome could not be written to the audit log");
+        }
+    }
+
+    /// Takes what is owed, once, and says how the call ended; the tool's place is free when the
+    /// permit is dropped.
+    fn close(
+        &self,
+        end: End<'_>,
+        sealer: &dyn Sealer,
+    ) -> Option<(Owed, Conclusion, OwnedSemaphorePermit)> {
+        let (owed, place) = self.open.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let sequence = match &owed {
+            Owed::Outcome(intent) => intent.sequence(),
+            Owed::Refusal(_) => 0,
+        };
         let result = end
             .result
             .and_then(|message| sealer.commit(&self.principal.sid, "result", message.bytes()).ok());
         let conclusion = Conclusion {
-            intent: intent.sequence(),
+            intent: sequence,
             completion: end.completion,
             error_code: end.error_code,
             duration_us: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
@@ -121,10 +150,31 @@ impl Ticket {
             findings: mem::take(&mut *self.findings.lock().unwrap_or_else(PoisonError::into_inner)),
             result,
         };
-        if intent.conclude(conclusion).is_err() {
-            tracing::error!(entry = self.entry, "an outcome could not be written to the audit log");
+        Some((owed, conclusion, place))
+    }
+}
+
+impl Guard {
+    /// Ends the call of `ticket` because its answer may not be seen, and records that whatever the
+    /// operator wants recorded of calls that are answered. Gives the refusal with its entry.
+    pub(crate) async fn take_away(&self, ticket: &Ticket, refusal: Refusal) -> Refusal {
+        let (audit, sealer) = (&self.rooms().audit, &*self.rooms().sealer);
+        let end = End::without_answer(Completion::Refused);
+        let Some((owed, conclusion, _place)) = ticket.close(end, sealer) else {
+            return refusal.at_entry(ticket.entry.clone());
+        };
+        match owed {
+            Owed::Outcome(intent) => {
+                if intent.conclude(conclusion).is_err() {
+                    tracing::error!(entry = ticket.entry, "a refusal could not be written");
+                }
+                refusal.at_entry(ticket.entry.clone())
+            }
+            Owed::Refusal(intent) => match audit.refuse(*intent, conclusion).await {
+                Ok(sequence) => refusal.with_entry(audit.entry_id(sequence)),
+                Err(error) => Refusal::NotRecorded(Some(error.into())),
+            },
         }
-        drop(place);
     }
 }
 

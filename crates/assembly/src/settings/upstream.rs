@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use haechi_core::{Secret, UpstreamName};
-use haechi_guard::{BreakerRule, CallLimits, CallerMode, Limits, UpstreamRules};
+use haechi_guard::{
+    BreakerRule, CallLimits, CallerMode, Limits, Recording, Recordings, UpstreamRules,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -162,7 +164,9 @@ pub(crate) struct RawUpstream {
     concurrency: Option<u32>,
     /// Calls of one person within a minute.
     calls_per_minute: Option<u32>,
-    /// Limits of single tools, by globs over their names.
+    /// What the audit log is told of its calls; `names` by default.
+    audit: Option<RawRecording>,
+    /// Limits of single tools, and what the log is told of them, by globs over their names.
     tools: BTreeMap<String, RawToolLimits>,
     /// When the server is left alone for a while.
     breaker: RawBreaker,
@@ -189,6 +193,28 @@ enum Caller {
     Signed,
 }
 
+/// What the audit log is told of a call.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum RawRecording {
+    /// Names of parameters, and commitments to their values.
+    Names,
+    /// Nothing of parameters.
+    None,
+    /// Calls that are permitted leave no entry; refusals do.
+    DangerouslyOff,
+}
+
+impl RawRecording {
+    const fn check(self) -> Recording {
+        match self {
+            Self::Names => Recording::Names,
+            Self::None => Recording::NoNames,
+            Self::DangerouslyOff => Recording::Off,
+        }
+    }
+}
+
 /// Limits of the operating system on each process of a child.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -201,7 +227,7 @@ struct RawRlimits {
     memory: Option<String>,
 }
 
-/// Limits of the tools a glob names.
+/// Limits of the tools a glob names, and what the audit log is told of them.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct RawToolLimits {
@@ -211,6 +237,8 @@ struct RawToolLimits {
     concurrency: Option<u32>,
     /// Calls of one person within a minute.
     calls_per_minute: Option<u32>,
+    /// What the audit log is told of calls; what the upstream says by default.
+    audit: Option<RawRecording>,
 }
 
 /// When the server is left alone for a while.
@@ -268,6 +296,10 @@ impl RawUpstream {
             calls_per_minute: self.calls_per_minute,
         };
         let default = stated.check(key, standard, problems);
+        let mut recording = Recordings {
+            default: self.audit.map_or_else(Recording::default, RawRecording::check),
+            tools: Vec::new(),
+        };
         let mut tools = Vec::new();
         for (glob, raw) in std::mem::take(&mut self.tools) {
             let stated = RawCallLimits {
@@ -276,16 +308,18 @@ impl RawUpstream {
                 calls_per_minute: raw.calls_per_minute,
             };
             let limits = stated.check(&format!("{key}.tools.{glob}"), &default, problems);
+            let said = raw.audit.map_or(recording.default, RawRecording::check);
+            recording.tools.push((glob.clone(), said));
             tools.push((glob, limits));
         }
-        // The most precise glob comes first: the first that matches holds.
-        tools.sort_by_key(|(glob, _)| (glob.contains('*'), std::cmp::Reverse(glob.len())));
+        tools.sort_by_key(|(glob, _)| precision(glob));
+        recording.tools.sort_by_key(|(glob, _)| precision(glob));
         let caller = match self.caller {
             Some(Caller::Signed) => CallerMode::Signed,
             Some(Caller::None) | None => CallerMode::None,
         };
         let breaker = std::mem::take(&mut self.breaker).check(key, problems);
-        UpstreamRules { caller, limits: Limits { default, tools }, breaker }
+        UpstreamRules { caller, limits: Limits { default, tools }, recording, breaker }
     }
 
     fn check_carrier(self, key: &str, base: &Path, problems: &mut Problems) -> Option<Carrier> {
@@ -366,6 +400,11 @@ impl RawUpstream {
             ..standard
         })
     }
+}
+
+/// The most precise glob comes first: the first that matches holds.
+fn precision(glob: &str) -> impl Ord + use<> {
+    (glob.contains('*'), std::cmp::Reverse(glob.len()))
 }
 
 /// Headers that carry the gateway's own credentials; hop-by-hop and protocol headers are not among

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use haechi_assembly::Settings;
 use haechi_assembly::settings::Carrier;
-use haechi_guard::CallerMode;
+use haechi_guard::{CallerMode, Recording};
 use haechi_policy::{Matcher, RuleKind};
 
 /// Key and text of every problem.
@@ -275,6 +275,29 @@ fn limits_come_from_the_nearest_place() {
     assert_eq!(of("big_two").timeout, Duration::from_secs(8));
     assert_eq!((of("big_one").timeout, of("big_one").concurrency), (Duration::from_secs(9), 1));
     assert_eq!(of("x").per_minute, Some(5));
+}
+
+#[test]
+fn what_the_log_is_told_comes_from_the_nearest_place() {
+    let text = r#"
+        [[upstream]]
+        name = "a"
+        command = ["x"]
+        audit = "none"
+        [upstream.tools]
+        "get_*" = { audit = "names" }
+        "get_time" = { audit = "dangerously-off" }
+        "get_one" = { timeout = "1s" }
+    "#;
+    let rules = good(text).upstreams.remove(0).rules.recording;
+    let of = |tool| rules.of(Some(tool));
+    assert_eq!((of("set"), rules.of(None)), (Recording::NoNames, Recording::NoNames));
+    assert_eq!((of("get_two"), of("get_time")), (Recording::Names, Recording::Off));
+    assert_eq!(of("get_one"), Recording::NoNames, "the most precise place says nothing of it");
+    let standard = good("[[upstream]]\nname = \"a\"\ncommand = [\"x\"]");
+    assert_eq!(standard.upstreams[0].rules.recording.of(Some("x")), Recording::Names);
+    let off = "[[upstream]]\nname = \"a\"\ncommand = [\"x\"]\naudit = \"off\"";
+    each_has_its_key(&[(off, "upstream.a.audit", "dangerously-off")]);
 }
 
 #[test]

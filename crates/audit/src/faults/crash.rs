@@ -99,7 +99,7 @@ async fn work(log: &AuditLog) -> Told {
             told.failed.push(name);
             continue;
         };
-        told.recorded.insert(name.clone(), recorded.sequence());
+        told.recorded.insert(name.clone(), recorded.sequence().unwrap());
         match n % 8 {
             5 => drop(open),
             6 if n < 8 => left_open.push(open),
@@ -247,7 +247,7 @@ fn killed(directory: &Path) -> (u64, u64) {
         open.conclude(end(Completion::Answered)).unwrap();
         let (second, open) = log.intend(intent("open", 10)).await.unwrap();
         std::mem::forget(open);
-        (first.sequence(), second.sequence())
+        (first.sequence().unwrap(), second.sequence().unwrap())
     });
     disk.plan(Plan { from: 0, count: u64::MAX, failure: Failure::NotDone, kind: ErrorKind::Other });
     sequences

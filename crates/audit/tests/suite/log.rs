@@ -19,13 +19,15 @@ async fn an_intent_and_its_end_are_entries() {
         let (log, recovery) = AuditLog::open(config(folder.path(), durability), clock).unwrap();
         assert!(recovery.clean);
         let (recorded, open) = log.intend(intent("read")).await.unwrap();
-        assert_eq!(recorded.entry_id(), format!("test-{}", recorded.sequence()));
-        assert_eq!(recorded.entry_id(), log.entry_id(open.sequence()));
+        assert_eq!(recorded.entry_id(), Some(format!("test-{}", open.sequence())));
+        assert_eq!(recorded.entry_id(), Some(log.entry_id(open.sequence())));
+        assert!(!recorded.is_waived());
         let before = entries(folder.path());
         assert_eq!(before.last().map(|e| &e.event), Some(&Event::Intent(intent("read"))));
         open.conclude(end(Completion::Answered)).unwrap();
         let after = entries(folder.path());
-        let expected = Conclusion { intent: recorded.sequence(), ..end(Completion::Answered) };
+        let expected =
+            Conclusion { intent: recorded.sequence().unwrap(), ..end(Completion::Answered) };
         let last = after.last().unwrap();
         assert_eq!(last.event, Event::Outcome(expected), "written when `conclude` returns");
         assert_eq!((last.at, last.node.as_str(), last.v), (NOW, "test", 1));
@@ -57,12 +59,29 @@ async fn the_exact_bytes_of_an_entry_have_one_form() {
 }
 
 #[tokio::test]
+async fn a_waived_call_leaves_nothing_and_a_closed_log_waives_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = open(folder.path());
+    let before = entries(folder.path());
+    let waived = log.dangerously_waive().unwrap();
+    assert!(waived.is_waived());
+    assert_eq!((waived.sequence(), waived.entry_id()), (None, None));
+    assert_eq!(entries(folder.path()), before);
+    let other = log.clone();
+    log.close().await;
+    assert_eq!(other.dangerously_waive().unwrap_err(), RecordError::Closed);
+}
+
+#[tokio::test]
 async fn an_intent_that_is_dropped_was_interrupted() {
     let folder = tempfile::tempdir().unwrap();
     let (log, _) = open(folder.path());
     let (recorded, open_intent) = log.intend(intent("read")).await.unwrap();
     drop(open_intent);
-    assert_eq!(ends(&entries(folder.path()), recorded.sequence()), [Completion::Interrupted]);
+    assert_eq!(
+        ends(&entries(folder.path()), recorded.sequence().unwrap()),
+        [Completion::Interrupted]
+    );
 }
 
 #[tokio::test]
@@ -102,7 +121,10 @@ async fn closing_ends_what_is_open_and_takes_nothing_more() {
     let (again, recovery) = open(folder.path());
     assert!(recovery.clean, "{recovery:?}");
     drop(again);
-    assert_eq!(ends(&entries(folder.path()), recorded.sequence()), [Completion::Interrupted]);
+    assert_eq!(
+        ends(&entries(folder.path()), recorded.sequence().unwrap()),
+        [Completion::Interrupted]
+    );
 }
 
 #[tokio::test]
@@ -220,7 +242,7 @@ async fn an_entry_that_is_too_large_is_cut_and_never_refused() {
     for intent in [many, huge] {
         let (recorded, open) = log.intend(intent).await.unwrap();
         open.conclude(end(Completion::Answered)).unwrap();
-        sequences.push(recorded.sequence());
+        sequences.push(recorded.sequence().unwrap());
     }
     let reader = Reader::open(folder.path()).unwrap();
     let [many, huge] = [sequences[0], sequences[1]].map(|sequence| cut_intent(&reader, sequence));

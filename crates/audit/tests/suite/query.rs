@@ -139,10 +139,11 @@ async fn an_id_finds_the_call() {
     let folder = tempfile::tempdir().unwrap();
     let (_gateway, run, _) = two_logs(folder.path()).await;
     let (recorded, open) = run.intend(intent("found")).await.unwrap();
-    assert!(recorded.entry_id().starts_with("laptop-one-"));
-    assert_eq!(find(folder.path(), &recorded.entry_id()).unwrap().len(), 1, "no end yet");
+    let id = recorded.entry_id().unwrap();
+    assert!(id.starts_with("laptop-one-"));
+    assert_eq!(find(folder.path(), &id).unwrap().len(), 1, "no end yet");
     open.conclude(end(Completion::Answered)).unwrap();
-    let by_intent = find(folder.path(), &recorded.entry_id()).unwrap();
+    let by_intent = find(folder.path(), &id).unwrap();
     assert_eq!(calls(&by_intent), ["run/one found"]);
     assert_eq!(by_intent.len(), 2);
     let by_end = find(folder.path(), &by_intent[1].entry.id()).unwrap();

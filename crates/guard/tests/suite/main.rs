@@ -10,4 +10,6 @@ mod hall;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod recording;
+#[cfg(test)]
 mod unseen;
