@@ -32,7 +32,7 @@ pub use breaker::BreakerRule;
 pub use call::{Call, GovernedCall};
 pub use caller::CallerMode;
 pub use catalog::Catalog;
-pub use limits::{CallLimits, Limits};
+pub use limits::{CallLimits, Limits, Rate};
 pub use line::Screened;
 pub use pass::{Passage, SessionPass};
 pub use pipeline::{Guard, GuardConfig, Rooms, UpstreamRules};

@@ -1,4 +1,4 @@
-//! How much a caller may ask of a tool: time, calls at once, calls a minute.
+//! How much a caller may ask of a tool: time, calls at once, calls within a time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,13 +19,34 @@ pub struct CallLimits {
     pub timeout: Duration,
     /// Calls under way at once, of all callers together.
     pub concurrency: u32,
-    /// Calls of one person within a minute; `None` for no limit.
-    pub per_minute: Option<u32>,
+    /// Calls of one person within a time; `None` for no limit.
+    pub rate: Option<Rate>,
+}
+
+/// So many calls of one person within a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many; 0 lets none through.
+    pub calls: u32,
+    /// Within which time; they may all come at once.
+    pub per: Duration,
+}
+
+impl Rate {
+    /// So many calls within a minute.
+    #[must_use]
+    pub const fn per_minute(calls: u32) -> Self {
+        Self { calls, per: Duration::from_secs(60) }
+    }
 }
 
 impl Default for CallLimits {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(60), concurrency: 256, per_minute: Some(600) }
+        Self {
+            timeout: Duration::from_secs(60),
+            concurrency: 256,
+            rate: Some(Rate::per_minute(600)),
+        }
     }
 }
 
@@ -78,7 +99,9 @@ struct Rule {
 /// The paces of persons and the places of tools.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    arrivals: Mutex<Bounded<(Sid, Rule), Timestamp>>,
+    /// When the next call is due, since the clock's beginning: finer than its milliseconds, for a
+    /// thousand calls may fit into each.
+    arrivals: Mutex<Bounded<(Sid, Rule), Duration>>,
     places: Mutex<HashMap<Rule, (u32, Arc<Semaphore>)>>,
 }
 
@@ -90,7 +113,7 @@ impl Pace {
     /// Counts one call of `sid`; `Err` says when the next may come.
     ///
     /// The generic cell rate algorithm: a call is early when its theoretical arrival lies more than
-    /// one minute's allowance ahead, so a whole minute's calls may come at once, and no more.
+    /// one time's allowance ahead, so all calls of that time may come at once, and no more.
     pub(crate) fn arrive(
         &self,
         sid: &Sid,
@@ -98,18 +121,17 @@ impl Pace {
         (index, limits): (usize, &CallLimits),
         now: Timestamp,
     ) -> Result<(), Duration> {
-        let Some(per_minute) = limits.per_minute else { return Ok(()) };
-        let Some(spacing) = Duration::from_secs(60).checked_div(per_minute) else {
-            return Err(Duration::from_secs(60));
-        };
+        let Some(Rate { calls, per }) = limits.rate else { return Ok(()) };
+        let Some(spacing) = per.checked_div(calls) else { return Err(per) };
+        let now = Duration::from_millis(now.as_millis());
         let key = (sid.clone(), Rule { upstream: Arc::clone(upstream), index });
         let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
         let due = arrivals.get(&key).copied().unwrap_or(now).max(now);
-        let ahead = due.since(now) + spacing;
-        if ahead > Duration::from_secs(60) {
-            return Err(ahead.saturating_sub(Duration::from_secs(60)));
+        let ahead = due.saturating_sub(now).saturating_add(spacing);
+        if ahead > per {
+            return Err(ahead.saturating_sub(per));
         }
-        arrivals.insert(key, due.after(spacing));
+        arrivals.insert(key, due.saturating_add(spacing));
         Ok(())
     }
 
@@ -165,7 +187,7 @@ mod tests {
     fn a_minutes_calls_may_come_at_once_and_the_next_waits() {
         let pace = Pace::new();
         let (sid, upstream) = (Sid("s".into()), Arc::from("crm"));
-        let limits = CallLimits { per_minute: Some(3), ..CallLimits::default() };
+        let limits = CallLimits { rate: Some(Rate::per_minute(3)), ..CallLimits::default() };
         let now = Timestamp(1_000_000);
         for _ in 0..3 {
             assert_eq!(pace.arrive(&sid, &upstream, (0, &limits), now), Ok(()));
@@ -179,9 +201,27 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_holds_for_any_time_and_finer_than_the_clock() {
+        let (sid, upstream) = (Sid("s".into()), Arc::from("crm"));
+        let start = Timestamp(1_000_000);
+        for (calls, per_ms) in [(10, 1_000), (5_000, 1_000), (3, 3_600_000), (1, 100)] {
+            let pace = Pace::new();
+            let rate = Some(Rate { calls, per: Duration::from_millis(per_ms) });
+            let limits = CallLimits { rate, ..CallLimits::default() };
+            let passes = |now| pace.arrive(&sid, &upstream, (0, &limits), now).is_ok();
+            let passed = (0..calls * 2).filter(|_| passes(start)).count();
+            assert_eq!(u32::try_from(passed), Ok(calls), "{calls} in {per_ms}");
+            let later = start.after(Duration::from_millis(per_ms));
+            let passed = (0..calls * 2).filter(|_| passes(later)).count();
+            assert_eq!(u32::try_from(passed), Ok(calls), "{calls} in {per_ms}, afterwards");
+        }
+    }
+
+    #[test]
     fn a_limit_of_none_at_all_refuses_everything() {
         let pace = Pace::new();
-        let none = CallLimits { per_minute: Some(0), concurrency: 0, ..CallLimits::default() };
+        let rate = Some(Rate::per_minute(0));
+        let none = CallLimits { rate, concurrency: 0, ..CallLimits::default() };
         let upstream = Arc::from("crm");
         assert!(pace.arrive(&Sid("s".into()), &upstream, (0, &none), Timestamp(1)).is_err());
         assert!(pace.enter(&upstream, (0, &none)).is_none());

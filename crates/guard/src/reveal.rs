@@ -7,7 +7,7 @@ use haechi_core::{
     Event, Opened, Origin, Place, Principal, ProtectError, Reveal, Secret, ToOpen, UpstreamName,
 };
 
-use crate::limits::CallLimits;
+use crate::limits::{CallLimits, Rate};
 use crate::{Guard, Refusal};
 
 /// The longest text that is opened, and the longest note, in bytes.
@@ -107,7 +107,8 @@ impl Guard {
             let refusal = Refusal::Denied { public_reason, entry: None };
             return Err(No { word: "unknown-purpose", refusal });
         }
-        let limits = CallLimits { per_minute: Some(rules.per_minute), ..CallLimits::default() };
+        let rate = Some(Rate::per_minute(rules.per_minute));
+        let limits = CallLimits { rate, ..CallLimits::default() };
         let paced =
             self.pace().arrive(&principal.sid, &"(reveal)".into(), (0, &limits), self.now());
         paced.map_err(|retry_after| {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use haechi_guard::{CallLimits, SessionLimits};
+use haechi_guard::{CallLimits, Rate, SessionLimits};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::problem::Problems;
-use super::value::{duration, number};
+use super::value::{MOST_CALLS, duration, number, rate};
 
 /// What holds where no upstream says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(crate) struct RawLimits {
     concurrency: Option<u32>,
     /// Calls of one person within a minute; 600 by default.
     calls_per_minute: Option<u32>,
+    /// The same within any time, such as `10/s`, `100/h` or `5/30s`.
+    rate: Option<String>,
     /// Legacy sessions of one person; 1000 by default.
     sessions_per_person: Option<usize>,
     /// Legacy sessions in all; 20 000 by default.
@@ -46,6 +48,7 @@ pub(crate) struct RawCallLimits {
     pub(crate) timeout: Option<String>,
     pub(crate) concurrency: Option<u32>,
     pub(crate) calls_per_minute: Option<u32>,
+    pub(crate) rate: Option<String>,
 }
 
 impl RawCallLimits {
@@ -57,7 +60,14 @@ impl RawCallLimits {
         problems: &mut Problems,
     ) -> CallLimits {
         let key = |name: &str| format!("{key}.{name}");
+        if self.calls_per_minute.is_some() && self.rate.is_some() {
+            problems.add(key("rate"), "says what `calls_per_minute` says; write one of them");
+        }
         let (least, most) = (Duration::from_millis(10), Duration::from_secs(24 * 3600));
+        let per_minute =
+            problems.read(&key("calls_per_minute"), self.calls_per_minute, standard.rate, |n| {
+                number(n, 1, MOST_CALLS).map(|calls| Some(Rate::per_minute(calls)))
+            });
         CallLimits {
             timeout: problems.read(&key("timeout"), self.timeout, standard.timeout, |text| {
                 duration(&text, least, most)
@@ -68,12 +78,7 @@ impl RawCallLimits {
                 standard.concurrency,
                 |n| number(n, 1, 100_000),
             ),
-            per_minute: problems.read(
-                &key("calls_per_minute"),
-                self.calls_per_minute,
-                standard.per_minute,
-                |n| number(n, 1, 60_000_000).map(Some),
-            ),
+            rate: problems.read(&key("rate"), self.rate, per_minute, |text| rate(&text).map(Some)),
         }
     }
 }
@@ -84,6 +89,7 @@ impl RawLimits {
             timeout: self.timeout,
             concurrency: self.concurrency,
             calls_per_minute: self.calls_per_minute,
+            rate: self.rate,
         };
         let calls = calls.check("limits", &CallLimits::default(), problems);
         let standard = SessionLimits::default();

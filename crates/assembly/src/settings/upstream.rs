@@ -164,6 +164,8 @@ pub(crate) struct RawUpstream {
     concurrency: Option<u32>,
     /// Calls of one person within a minute.
     calls_per_minute: Option<u32>,
+    /// The same within any time, such as `10/s`, `100/h` or `5/30s`.
+    rate: Option<String>,
     /// What the audit log is told of its calls; `names` by default.
     audit: Option<RawRecording>,
     /// Limits of single tools, and what the log is told of them, by globs over their names.
@@ -237,6 +239,8 @@ struct RawToolLimits {
     concurrency: Option<u32>,
     /// Calls of one person within a minute.
     calls_per_minute: Option<u32>,
+    /// The same within any time, such as `10/s`, `100/h` or `5/30s`.
+    rate: Option<String>,
     /// What the audit log is told of calls; what the upstream says by default.
     audit: Option<RawRecording>,
 }
@@ -294,6 +298,7 @@ impl RawUpstream {
             timeout: self.timeout.take(),
             concurrency: self.concurrency,
             calls_per_minute: self.calls_per_minute,
+            rate: self.rate.take(),
         };
         let default = stated.check(key, standard, problems);
         let mut recording = Recordings {
@@ -306,6 +311,7 @@ impl RawUpstream {
                 timeout: raw.timeout,
                 concurrency: raw.concurrency,
                 calls_per_minute: raw.calls_per_minute,
+                rate: raw.rate,
             };
             let limits = stated.check(&format!("{key}.tools.{glob}"), &default, problems);
             let said = raw.audit.map_or(recording.default, RawRecording::check);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use haechi_core::Secret;
+use haechi_guard::Rate;
 
 use crate::environment::variable;
 
@@ -42,6 +43,26 @@ pub(crate) fn duration(text: &str, least: Duration, most: Duration) -> Result<Du
 /// What is wrong with it, for people.
 pub fn read(text: &str) -> Result<Duration, String> {
     duration(text, Duration::ZERO, Duration::MAX)
+}
+
+/// The most calls that a rate may count.
+pub(crate) const MOST_CALLS: u32 = 60_000_000;
+
+/// Reads `10/s`, `600/min`, `100/h`, `5/30s` as so many calls within a time.
+pub(crate) fn rate(text: &str) -> Result<Rate, String> {
+    let form = || format!("`{text}` is no rate; write for example `10/s`, `100/h` or `5/30s`");
+    let (calls, per) = text.trim().split_once('/').ok_or_else(form)?;
+    let calls = calls.parse().map_err(|_| form()).and_then(|n| number(n, 1, MOST_CALLS))?;
+    let per = match per {
+        "s" | "m" | "h" | "d" => format!("1{per}"),
+        "min" => "1m".to_owned(),
+        other => other.to_owned(),
+    };
+    let (least, most) = (Duration::from_millis(1), Duration::from_secs(7 * 24 * 3600));
+    if !per.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(form());
+    }
+    Ok(Rate { calls, per: duration(&per, least, most)? })
 }
 
 /// Milliseconds of one unit.

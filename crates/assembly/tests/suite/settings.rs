@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use haechi_assembly::Settings;
 use haechi_assembly::settings::Carrier;
-use haechi_guard::{CallerMode, Recording};
+use haechi_guard::{CallerMode, Rate, Recording};
 use haechi_policy::{Matcher, RuleKind};
 
 /// Key and text of every problem.
@@ -274,7 +274,40 @@ fn limits_come_from_the_nearest_place() {
     assert_eq!((of("x").timeout, of("x").concurrency), (Duration::from_secs(7), 3));
     assert_eq!(of("big_two").timeout, Duration::from_secs(8));
     assert_eq!((of("big_one").timeout, of("big_one").concurrency), (Duration::from_secs(9), 1));
-    assert_eq!(of("x").per_minute, Some(5));
+    assert_eq!(of("x").rate, Some(Rate::per_minute(5)));
+}
+
+#[test]
+fn a_rate_is_calls_within_a_time_and_said_once() {
+    let per = |calls, secs| Some(Rate { calls, per: Duration::from_secs(secs) });
+    let cases = [
+        ("10/s", per(10, 1)),
+        ("600/min", per(600, 60)),
+        ("600/m", per(600, 60)),
+        ("100/h", per(100, 3600)),
+        ("5/30s", per(5, 30)),
+        (" 1/1h30m ", per(1, 5400)),
+    ];
+    for (text, expected) in cases {
+        let settings = good(&format!("[limits]\nrate = \"{text}\""));
+        assert_eq!(settings.limits.calls.rate, expected, "{text}");
+    }
+    for bad in ["", "/", "10", "10/", "/s", "x/s", "-1/s", "10/x", "1.5/s", "10/s/s", "1 /s"] {
+        let text = format!("[limits]\nrate = \"{bad}\"");
+        each_has_its_key(&[(&text, "limits.rate", "no rate")]);
+    }
+    each_has_its_key(&[
+        ("[limits]\nrate = \"0/s\"", "limits.rate", "from 1"),
+        ("[limits]\nrate = \"1/8d\"", "limits.rate", "to 7d"),
+        ("[limits]\nrate = \"1/s\"\ncalls_per_minute = 1", "limits.rate", "one of them"),
+    ]);
+    let nearest = good(
+        "[limits]\nrate = \"1/s\"\n[[upstream]]\nname = \"a\"\ncommand = [\"x\"]\n\
+         tools.b.calls_per_minute = 2\ntools.c.rate = \"3/h\"",
+    );
+    let limits = &nearest.upstreams[0].rules.limits;
+    let of = |tool| limits.of(tool).1.rate;
+    assert_eq!((of("a"), of("b"), of("c")), (per(1, 1), per(2, 60), per(3, 3600)));
 }
 
 #[test]

@@ -193,8 +193,8 @@ fn form_problem(folder: &str, dependency: &str, how: &Value) -> Option<String> {
 
 fn import_problem(place: &Place, dependency: &str, for_tests: bool) -> Option<String> {
     let imported = PLAN.iter().find(|other| package_of(other.folder) == dependency);
-    let imported =
-        imported.map_or_else(|| dependency.strip_prefix("haechi-"), |it| Some(name_of(it.folder)))?;
+    let imported = imported
+        .map_or_else(|| dependency.strip_prefix("haechi-"), |it| Some(name_of(it.folder)))?;
     let allowed =
         place.imports.contains(&imported) || (for_tests && is_for_tests(place.folder, imported));
     (!allowed).then(|| format!("`{}` must not import `{imported}`", place.folder))
@@ -338,8 +338,12 @@ fn each_rule_can_fail() {
         let found = problems(folder, &manifest);
         assert!(matches!(&*found, [one] if one.contains(expected)), "{expected}: {found:?}");
     }
-    let climbing =
-        [("identity", "policy"), ("core", "outbound"), ("sample", "core"), ("embed/macros", "embed")];
+    let climbing = [
+        ("identity", "policy"),
+        ("core", "outbound"),
+        ("sample", "core"),
+        ("embed/macros", "embed"),
+    ];
     for (folder, import) in climbing {
         let manifest = guard.replace("guard", name_of(folder))
             + &format!("[dependencies]\nhaechi-{import}.workspace = true\n");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use haechi_core::{Era, UpstreamName};
-use haechi_guard::{BreakerRule, CallLimits, GuardConfig, Limits, Refusal, UpstreamRules};
+use haechi_guard::{BreakerRule, CallLimits, GuardConfig, Limits, Rate, Refusal, UpstreamRules};
 use haechi_identity::StopTarget;
 
 use crate::hall::{Hall, Script, tool_call};
@@ -18,7 +18,7 @@ async fn hall_with(limits: CallLimits, breaker: BreakerRule) -> Hall {
 
 #[tokio::test]
 async fn too_many_calls_a_minute_are_refused_until_time_has_passed() {
-    let limits = CallLimits { per_minute: Some(2), ..CallLimits::default() };
+    let limits = CallLimits { rate: Some(Rate::per_minute(2)), ..CallLimits::default() };
     let hall = hall_with(limits, BreakerRule::default()).await;
     let (ann, bob) = (hall.person("ann", &["user"]).await, hall.person("bob", &["user"]).await);
     for _ in 0..2 {
@@ -34,7 +34,7 @@ async fn too_many_calls_a_minute_are_refused_until_time_has_passed() {
 #[tokio::test]
 async fn a_tool_without_a_free_place_refuses_and_a_hung_call_times_out() {
     let timeout = Duration::from_millis(300);
-    let limits = CallLimits { concurrency: 1, timeout, per_minute: None };
+    let limits = CallLimits { concurrency: 1, timeout, rate: None };
     let hall = hall_with(limits, BreakerRule::default()).await;
     let ann = hall.person("ann", &["user"]).await;
     hall.upstream.plays(Script::Hang);
