@@ -1,12 +1,30 @@
 //! The guard inside an MCP server of your own.
 
+mod admit;
+mod builder;
 mod caller;
+mod govern;
+mod haechi;
 #[doc(hidden)]
 pub mod hidden;
+mod rules;
 mod security;
+#[expect(deprecated, reason = "legacy clients still use what rmcp calls deprecated")]
+mod server;
+mod wire;
 
+pub use builder::{BuildError, Builder};
 pub use caller::Caller;
+pub use haechi::{Haechi, RulesError};
 pub use haechi_macros::{secure_tool, tool_router};
+pub use rules::RuleProblem;
 pub use security::{Protection, Rate, Recording, Secured, ToolSecurity, Who};
+pub use server::SecureServer;
 
 pub use rmcp;
+
+/// Who is calling, for use by itself.
+pub mod identity {
+    pub use haechi_core::{Credentials, Principal, Secret};
+    pub use haechi_identity::{Audience, AuthenticationError, Identity};
+}

@@ -1,0 +1,165 @@
+//! How a guard is put together: from settings, from code, or both.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use haechi_assembly::settings::{ANONYMOUS_ROLE, SettingsError};
+use haechi_assembly::{
+    Assembly, AssemblyError, DataDirectory, DirectoryError, Log, Problems, Settings,
+    default_data_directory,
+};
+use haechi_core::UpstreamName;
+use haechi_identity::Audience;
+use haechi_policy::{Role, Rule};
+
+use crate::Haechi;
+use crate::haechi::Inner;
+
+/// Why there is no guard.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The server's name cannot be one.
+    #[error("`{0}` cannot name a server: small letters, digits, `_` and `-`, no `__`, at most 32")]
+    Name(String),
+    /// The settings are not in force; every problem of them.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The rooms could not be opened.
+    #[error(transparent)]
+    Assembly(#[from] AssemblyError),
+}
+
+impl BuildError {
+    /// The next step, where there is one.
+    #[must_use]
+    pub const fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Directory(error) => Some(error.help()),
+            Self::Assembly(error) => error.help(),
+            Self::Name(_) | Self::Settings(_) => None,
+        }
+    }
+}
+
+/// Where the settings are.
+#[derive(Clone, Debug, Default)]
+enum Source {
+    #[default]
+    None,
+    File(PathBuf),
+    Text(String),
+}
+
+/// A guard in the making. Nothing but the name is needed: SQLite, the root key and the audit log
+/// are made in the data directory, and whatever no rule permits is refused.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    name: String,
+    source: Source,
+    directory: Option<PathBuf>,
+    roles: Vec<Role>,
+    resources: Vec<String>,
+    anonymous: bool,
+}
+
+impl Builder {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            source: Source::None,
+            directory: None,
+            roles: Vec::new(),
+            resources: Vec::new(),
+            anonymous: false,
+        }
+    }
+
+    /// The settings file: the sections of the gateway's `haechi.toml`. Paths in it are relative to
+    /// its own folder.
+    #[must_use]
+    pub fn settings_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.source = Source::File(path.as_ref().to_owned());
+        self
+    }
+
+    /// The settings as text, in the form of the file. Paths in them are relative to the present
+    /// folder.
+    #[must_use]
+    pub fn settings(mut self, text: impl Into<String>) -> Self {
+        self.source = Source::Text(text.into());
+        self
+    }
+
+    /// Where users, keys and the audit log are kept, made with mode 0700 when missing. By default
+    /// what the settings name, else `HAECHI_DATA_DIR`, else `haechi` in the user's data folder:
+    /// where `haechi user add` puts users too.
+    #[must_use]
+    pub fn data_directory(mut self, path: impl AsRef<Path>) -> Self {
+        self.directory = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Lets holders of `role` call the tools that a glob names, such as `get_*`. The role `*` is
+    /// held by every caller who proved an identity.
+    #[must_use]
+    pub fn allow(mut self, role: &str, tools: &[&str]) -> Self {
+        let rule = |tool: &&str| Rule::tools(&format!("{}:{tool}", self.name));
+        let allow = tools.iter().map(rule).collect();
+        self.roles.push(Role { name: role.to_owned(), allow, ..Role::default() });
+        self
+    }
+
+    /// Lets callers without credentials in, as the role `anonymous`. What that role may call is
+    /// another matter: nothing, unless a rule says so.
+    #[must_use]
+    pub const fn dangerous_allow_anonymous(mut self) -> Self {
+        self.anonymous = true;
+        self
+    }
+
+    /// The address that clients use for this server (RFC 8707): `https://example.com/mcp`. Tokens
+    /// must be for it; there may be several.
+    #[must_use]
+    pub fn resource(mut self, url: impl Into<String>) -> Self {
+        self.resources.push(url.into());
+        self
+    }
+
+    /// Opens the rooms.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`].
+    pub async fn build(self) -> Result<Haechi, BuildError> {
+        let name = UpstreamName::parse(&self.name).ok_or(BuildError::Name(self.name.clone()))?;
+        let settings = self.read(&name)?;
+        let named = self.directory.clone().or_else(|| settings.data.clone());
+        let path = named.or_else(default_data_directory).ok_or(DirectoryError::Unnamed)?;
+        let directory = DataDirectory::open(&path)?;
+        let log = Log::Run(name.as_str().to_owned());
+        let assembly = Assembly::open(&settings, directory, &log).await?;
+        let audience = Audience { resources: self.resources, anonymous: settings.listen.anonymous };
+        let settings = Mutex::new(settings);
+        Ok(Haechi(Arc::new(Inner { name, assembly, settings, audience })))
+    }
+
+    fn read(&self, name: &UpstreamName) -> Result<Settings, SettingsError> {
+        let _ = name;
+        let mut settings = match &self.source {
+            Source::None => Settings::parse("", Path::new(".")).map_err(SettingsError::Problems)?,
+            Source::File(path) => Settings::load(path)?,
+            Source::Text(text) => {
+                Settings::parse(text, Path::new(".")).map_err(SettingsError::Problems)?
+            }
+        };
+        settings.roles.extend(self.roles.iter().cloned());
+        settings.listen.anonymous |= self.anonymous;
+        let _ = (ANONYMOUS_ROLE, std::marker::PhantomData::<Problems>);
+        settings.other_upstreams.push(name.as_str().to_owned());
+        Ok(settings)
+    }
+}

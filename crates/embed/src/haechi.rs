@@ -1,0 +1,166 @@
+//! The guard of one server, with the rooms behind it.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use haechi_assembly::{Assembly, AssemblyError, Settings};
+use haechi_audit::AuditLog;
+use haechi_core::{Action, Credentials, Origin, Resource, UpstreamName};
+use haechi_guard::{Guard, Refusal};
+use haechi_identity::{Audience, Identity};
+use haechi_policy::Policy;
+use haechi_privacy::Privacy;
+use haechi_vault::Vault;
+
+use crate::rules::{self, RuleProblem};
+use crate::{Builder, Caller, ToolSecurity};
+
+/// Why the rules of tools are not in force.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RulesError {
+    /// What a tool says cannot be; every problem.
+    #[error("{}", rules::lines(.0))]
+    Tools(Vec<RuleProblem>),
+    /// Together with the settings they cannot be in force.
+    #[error(transparent)]
+    Assembly(#[from] AssemblyError),
+}
+
+/// The guard of one server, with the rooms behind it: who is calling, may they, what must stay
+/// unseen, what happened. Clones share everything.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use haechi_embed::Haechi;
+///
+/// let haechi = Haechi::builder("weather").settings_file("haechi.toml").build().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Haechi(pub(crate) Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) name: UpstreamName,
+    pub(crate) assembly: Assembly,
+    /// The settings with the rules of tools that were added.
+    pub(crate) settings: Mutex<Settings>,
+    pub(crate) audience: Audience,
+}
+
+impl Haechi {
+    /// Begins a guard for the server `name`: small letters, digits, `_` and `-`, at most 32. Rules
+    /// name its tools `name:tool`.
+    #[must_use]
+    pub fn builder(name: &str) -> Builder {
+        Builder::new(name)
+    }
+
+    /// The server's name in rules, limits and audit entries.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.name.as_str()
+    }
+
+    /// Who is calling: users, sign-in, tokens, keys, revocation.
+    ///
+    /// ```no_run
+    /// # async fn example(haechi: haechi_embed::Haechi) -> Result<(), Box<dyn std::error::Error>> {
+    /// use haechi_embed::identity::{Audience, Credentials, Secret};
+    ///
+    /// let token = Credentials::Bearer(Secret::from("eyJ…".to_owned()));
+    /// let audience = Audience { resources: vec!["https://example.com/mcp".into()], anonymous: false };
+    /// let principal = haechi.identity().authenticate(&token, &audience).await?;
+    /// println!("{} holds {:?}", principal.subject, principal.roles);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn identity(&self) -> &Arc<Identity> {
+        &self.0.assembly.rooms.identity
+    }
+
+    /// May they: the policy in force at this moment.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        self.guard().policy()
+    }
+
+    /// What must stay unseen; `None` where neither the settings nor a tool ask for it.
+    #[must_use]
+    pub fn privacy(&self) -> Option<Arc<Privacy>> {
+        self.0.assembly.rooms.unseen.load_full()
+    }
+
+    /// What is kept sealed: keys, envelopes and tokens.
+    #[must_use]
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.0.assembly.rooms.safe.vault
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn audit(&self) -> &AuditLog {
+        &self.0.assembly.audit
+    }
+
+    /// The line that every call walks, for entrances of one's own.
+    #[must_use]
+    pub fn guard(&self) -> &Arc<Guard> {
+        &self.0.assembly.guard
+    }
+
+    /// Everything that was put together, for administration.
+    #[must_use]
+    pub fn assembly(&self) -> &Assembly {
+        &self.0.assembly
+    }
+
+    /// Proves who presents `credentials`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Unauthenticated`], or [`Refusal::Unavailable`] when nothing can be decided.
+    pub async fn authenticate(
+        &self,
+        credentials: &Credentials,
+        origin: &Origin,
+    ) -> Result<Caller, Refusal> {
+        let proved = self.guard().authenticate(credentials, &self.0.audience, origin).await;
+        proved.map(Caller::new)
+    }
+
+    /// Whether `caller` may call `tool` with at least some arguments.
+    #[must_use]
+    pub fn may_call(&self, caller: &Caller, tool: &str) -> bool {
+        let resource = Resource { upstream: self.0.name.clone(), name: tool.into() };
+        self.guard().foresees(caller.principal(), Action::CallTool, &resource)
+    }
+
+    /// Adds the rules of `tools` to the settings and puts all of it in force.
+    ///
+    /// # Errors
+    ///
+    /// [`RulesError`], every problem at once; then what was in force stays.
+    pub fn enforce(&self, tools: &[(Cow<'static, str>, ToolSecurity)]) -> Result<(), RulesError> {
+        let distinct =
+            rules::distinct(tools).map_err(|problem| RulesError::Tools(vec![problem]))?;
+        let mut settings = self.0.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut with_tools = settings.clone();
+        let add = |tool| rules::add(&mut with_tools, &self.0.name, tool);
+        let problems: Vec<RuleProblem> = distinct.into_iter().flat_map(add).collect();
+        if !problems.is_empty() {
+            return Err(RulesError::Tools(problems));
+        }
+        for warning in self.0.assembly.reload(&with_tools)? {
+            tracing::warn!(%warning, "a rule of this server is odd");
+        }
+        *settings = with_tools;
+        Ok(())
+    }
+
+    /// Writes what is still to be written and gives the log to whoever wants it next.
+    pub async fn close(&self) {
+        self.audit().clone().close().await;
+    }
+}
