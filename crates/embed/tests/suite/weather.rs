@@ -53,7 +53,7 @@ impl ServerHandler for Weather {
 /// A guard in a folder of its own.
 pub(crate) async fn haechi() -> (Haechi, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let builder = Haechi::builder("weather").data_directory(folder.path());
+    let builder = Haechi::builder("weather").data_directory(folder.path().join("data"));
     (builder.dangerous_allow_anonymous().build().await.unwrap(), folder)
 }
 
