@@ -7,6 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use haechi_audit::{AuditConfig, AuditLog, OpenError, Recovery};
 use haechi_core::{Clock, Entropy, RevocationStore, SealError, Sealer, StoreError};
+use haechi_guard::interceptor::Interceptor;
 use haechi_guard::{Guard, GuardConfig};
 use haechi_identity::{Identity, IdentityError, Stores, Surroundings};
 use haechi_outbound::{FetchLimits, Outbound, OutboundConfig, TlsSetupError};
@@ -130,7 +131,15 @@ impl Rooms {
         settings: &Settings,
         directory: DataDirectory,
     ) -> Result<Self, AssemblyError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        Self::open_at(settings, directory, Arc::new(SystemClock)).await
+    }
+
+    /// The same by a clock of the caller's.
+    async fn open_at(
+        settings: &Settings,
+        directory: DataDirectory,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, AssemblyError> {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let outbound = Outbound::new(OutboundConfig {
             extra_authorities: settings.outbound.authorities.clone(),
@@ -265,6 +274,16 @@ pub enum Log {
     Run(String),
 }
 
+/// What a program that embeds the guard adds to its settings. It stays in force whatever settings
+/// are put in force later.
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    /// Stages of the program's own, in their order, after the built-in second look.
+    pub interceptors: Vec<Arc<dyn Interceptor>>,
+    /// Tells the time in place of the machine: for tests of what time does.
+    pub clock: Option<Arc<dyn Clock>>,
+}
+
 /// Everything a call walks through.
 #[derive(Debug)]
 pub struct Assembly {
@@ -280,6 +299,7 @@ pub struct Assembly {
     pub recovery: Recovery,
     /// What is odd about the policies.
     pub warnings: Vec<PolicyWarning>,
+    interceptors: Vec<Arc<dyn Interceptor>>,
 }
 
 impl Assembly {
@@ -294,9 +314,25 @@ impl Assembly {
         directory: DataDirectory,
         log: &Log,
     ) -> Result<Self, AssemblyError> {
-        let epoch = SystemClock.now().as_millis();
+        Self::open_with(settings, directory, log, Extras::default()).await
+    }
+
+    /// Puts everything together under `settings`, with what a program adds to them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Assembly::open`].
+    pub async fn open_with(
+        settings: &Settings,
+        directory: DataDirectory,
+        log: &Log,
+        extras: Extras,
+    ) -> Result<Self, AssemblyError> {
+        let Extras { interceptors, clock } = extras;
+        let clock = clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let epoch = clock.now().as_millis();
         let (policy, warnings) = compile_policy(settings, Vec::new(), epoch)?;
-        let rooms = Rooms::open(settings, directory).await?;
+        let rooms = Rooms::open_at(settings, directory, clock).await?;
         let OpenedLog { audit, recovery, directory: log } = rooms.open_log(settings, log).await?;
         let hall = haechi_guard::Rooms {
             identity: Arc::clone(&rooms.identity),
@@ -306,8 +342,9 @@ impl Assembly {
             clock: Arc::clone(&rooms.clock),
             entropy: Arc::clone(&rooms.entropy),
         };
-        let guard = Guard::new(hall, Arc::new(policy), rooms.guard(settings)?);
-        Ok(Self { rooms, audit, guard, log, recovery, warnings })
+        let config = GuardConfig { interceptors: interceptors.clone(), ..rooms.guard(settings)? };
+        let guard = Guard::new(hall, Arc::new(policy), config);
+        Ok(Self { rooms, audit, guard, log, recovery, warnings, interceptors })
     }
 
     /// Compiles the policy of `settings` again, which are in force already, with the tools that are
@@ -319,7 +356,9 @@ impl Assembly {
     pub fn recompile(&self, settings: &Settings) -> Result<Vec<PolicyWarning>, PolicyTrouble> {
         let (policy, warnings) = self.compile(settings)?;
         let privacy = self.rooms.unseen.load_full();
-        self.guard.reload(Arc::new(policy), GuardConfig { privacy, ..settings.guard() });
+        let interceptors = self.interceptors.clone();
+        let config = GuardConfig { privacy, interceptors, ..settings.guard() };
+        self.guard.reload(Arc::new(policy), config);
         Ok(warnings)
     }
 
@@ -330,7 +369,9 @@ impl Assembly {
     /// [`AssemblyError::Policy`] and [`AssemblyError::Patterns`]; then what was in force stays.
     pub fn reload(&self, settings: &Settings) -> Result<Vec<PolicyWarning>, AssemblyError> {
         let (policy, warnings) = self.compile(settings)?;
-        self.guard.reload(Arc::new(policy), self.rooms.guard(settings)?);
+        let interceptors = self.interceptors.clone();
+        let config = GuardConfig { interceptors, ..self.rooms.guard(settings)? };
+        self.guard.reload(Arc::new(policy), config);
         Ok(warnings)
     }
 

@@ -16,7 +16,7 @@ mod work;
 
 pub use act::{Act, ApiKeyView, Done, Password, StopView, UserView};
 pub use administration::{Administrator, Failure, administer};
-pub use assembly::{Assembly, AssemblyError, Log, OpenedLog, Rooms};
+pub use assembly::{Assembly, AssemblyError, Extras, Log, OpenedLog, Rooms};
 pub use control::{Control, ControlError, SOCKET};
 pub use directory::{DataDirectory, DirectoryError};
 pub use environment::{default_data_directory, text_variable, variable, variables};

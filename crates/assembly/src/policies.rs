@@ -43,10 +43,12 @@ pub fn policy_source(
     settings: &Settings,
     catalog: Vec<KnownTool>,
 ) -> Result<PolicySource, PolicyTrouble> {
+    let files = settings.policy.files.iter().map(cedar_file);
+    let inline = settings.policy.inline.iter().cloned().map(Ok);
     let names = settings.upstreams.iter().map(|upstream| upstream.name.as_str().to_owned());
     Ok(PolicySource {
         roles: settings.roles.clone(),
-        cedar: settings.policy.files.iter().map(cedar_file).collect::<Result<_, _>>()?,
+        cedar: files.chain(inline).collect::<Result<_, _>>()?,
         owner: settings.owner,
         catalog,
         upstreams: names.chain(settings.other_upstreams.iter().cloned()).collect(),

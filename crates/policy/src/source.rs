@@ -127,8 +127,8 @@ pub struct SensitiveRule {
     pub max_age: Option<Duration>,
 }
 
-/// One Cedar file.
-#[derive(Clone, Debug)]
+/// One Cedar file, or a text that stands for one.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CedarFile {
     /// Its name as messages show it.
     pub name: String,

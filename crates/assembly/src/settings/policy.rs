@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use haechi_policy::CedarFile;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -20,6 +21,9 @@ pub struct PolicySettings {
     pub patterns: Vec<PathBuf>,
     /// The files they named when the settings were read, sorted.
     pub files: Vec<PathBuf>,
+    /// Cedar texts that no file holds: a program that embeds the guard makes them, the settings
+    /// file never does.
+    pub inline: Vec<CedarFile>,
     /// Whether a caller may learn that a tool exists which it may not call.
     pub tell_denied: bool,
     /// How old a sign-in may be for a sensitive tool whose rule does not say.
@@ -31,6 +35,7 @@ impl Default for PolicySettings {
         Self {
             patterns: Vec::new(),
             files: Vec::new(),
+            inline: Vec::new(),
             tell_denied: false,
             sensitive_max_age: Duration::from_secs(5 * 60),
         }
@@ -73,7 +78,13 @@ impl RawPolicy {
             standard.sensitive_max_age,
             |text| duration(&text, Duration::from_secs(1), MAX_AGE),
         );
-        PolicySettings { patterns, files, tell_denied: self.tell_denied, sensitive_max_age }
+        PolicySettings {
+            patterns,
+            files,
+            tell_denied: self.tell_denied,
+            sensitive_max_age,
+            ..standard
+        }
     }
 }
 

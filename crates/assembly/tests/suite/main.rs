@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod administration;
 #[cfg(test)]
+mod embedding;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod settings;

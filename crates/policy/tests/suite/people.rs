@@ -1,11 +1,12 @@
 //! API keys, scopes, expectations and the matrix.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use haechi_core::{Action, Means, Restriction};
+use haechi_core::{Action, Means, Principal, Restriction};
 use haechi_policy::{
-    DenialReason, Expectations, Foresight, Matcher, Matrix, Policy, Rule, Surroundings,
-    VerdictKind, stand_in,
+    DenialReason, Expectations, Foresight, Matcher, Matrix, Policy, Role, Rule, RuleKind,
+    SensitiveRule, Surroundings, VerdictKind, stand_in,
 };
 use serde_json::json;
 
@@ -107,6 +108,59 @@ fn scopes_permit_and_only_tokens_step_up() {
     export.principal.scopes = set(&["crm:export"]);
     export.principal.digest[31] = 4;
     assert!(export.permitted(&policy));
+}
+
+/// Nobody in particular, as identity makes it where the settings admit that.
+fn anonymous() -> Principal {
+    Principal {
+        means: Means::Anonymous,
+        subject: "anonymous".into(),
+        username: None,
+        digest: [9; 32],
+        ..person(&["anonymous"])
+    }
+}
+
+#[test]
+fn everyone_is_two_roles_or_one_cedar_policy_without_a_principal() {
+    let everyone = [role("*", tools(&["files:read"])), role("anonymous", tools(&["files:read"]))];
+    let cedar = r#"permit(principal, action == Haechi::Action::"call_tool",
+        resource == Haechi::Tool::"files:read") when { context.arguments has path };"#;
+    let proved_only = policy(vec![role("*", tools(&["files:read"]))], "");
+    let asked = |who: Principal| Ask::of(who, "files:read").with(json!({ "path": "/a" }));
+    assert!(!asked(anonymous()).permitted(&proved_only), "`*` is who proved an identity");
+    for policy in [policy(everyone.to_vec(), ""), policy(Vec::new(), cedar)] {
+        for who in [anonymous(), person(&[]), person(&["user"])] {
+            assert!(asked(who).permitted(&policy));
+        }
+        assert!(!Ask::of(anonymous(), "files:write").permitted(&policy));
+    }
+}
+
+#[test]
+fn the_role_of_everyone_and_the_anonymous_role_carry_scopes_and_sensitivity() {
+    let scoped = |pattern: &str| Rule { scopes: vec!["read".into()], ..Rule::tools(pattern) };
+    let sensitive = |pattern: &str| SensitiveRule {
+        kind: RuleKind::Tools,
+        pattern: pattern.into(),
+        max_age: Some(Duration::from_secs(60)),
+    };
+    let roles = ["*", "anonymous"].map(|name| Role {
+        sensitive: vec![sensitive("files:*")],
+        ..role(name, vec![scoped("files:read"), Rule::tools("files:list")])
+    });
+    let policy = policy(roles.to_vec(), "");
+    let held = || Principal { scopes: set(&["read"]), digest: [3; 32], ..person(&[]) };
+    for who in [held(), Principal { means: Means::ForeignToken, digest: [4; 32], ..held() }] {
+        let permitted = Ask::of(who, "files:read").judge(&policy).unwrap();
+        assert_eq!(permitted.sensitive(), Some(Duration::from_secs(60)));
+    }
+    let lacking = Principal { scopes: set(&[]), means: Means::ForeignToken, ..person(&[]) };
+    let reason = Ask::of(lacking, "files:read").reason(&policy);
+    assert!(matches!(reason, Some(DenialReason::StepUp { .. })), "{reason:?}");
+    assert!(!Ask::of(anonymous(), "files:read").permitted(&policy), "nobody has no scopes");
+    let listed = Ask::of(anonymous(), "files:list").judge(&policy).unwrap();
+    assert!(listed.sensitive().is_some(), "nobody can have signed in: refused before execution");
 }
 
 #[test]
