@@ -10,10 +10,13 @@ pub use authentication::{authentication, sign_in};
 pub use refusal::{missing_tool, refusal};
 pub use transport::transport;
 
+use http::HeaderMap;
+use http::header::ACCEPT_LANGUAGE;
+
 /// The longest `Accept-Language` that is looked at, in bytes; the rest of a longer one is ignored.
 const MAX_ACCEPT_LANGUAGE_BYTES: usize = 512;
 
-/// A language this gateway speaks.
+/// A language that refusals are told in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Language {
     /// English.
@@ -24,6 +27,12 @@ pub enum Language {
 }
 
 impl Language {
+    /// [`Language::of_accept`] of a request's header; `None` also when there is none.
+    #[must_use]
+    pub fn of_headers(headers: &HeaderMap) -> Option<Self> {
+        headers.get(ACCEPT_LANGUAGE)?.to_str().ok().and_then(Self::of_accept)
+    }
+
     /// The language a client prefers, by `Accept-Language` (RFC 9110 §12.5.4): the known one with
     /// the highest weight, the first of equals. `None` when it names none of ours.
     pub fn of_accept(header: &str) -> Option<Self> {

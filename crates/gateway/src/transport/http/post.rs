@@ -2,29 +2,23 @@
 
 use std::sync::Arc;
 
-use haechi_core::json::{Checked, Kind, Limits, Text, check};
-use haechi_core::rpc::{
-    Body, Envelope, META_PROTOCOL_VERSION, RequestId, is_modern_version, method,
-};
+use haechi_core::json::{Checked, Limits, check};
+use haechi_core::rpc::{Body, Envelope, RequestId, method};
 use haechi_core::{Era, Origin};
-use haechi_face::TransportError;
-use haechi_face::headers::{PARAMETER_PREFIX, ParameterHeaders, check_standard};
+use haechi_face::era::{check_modern, is_modern};
+use haechi_face::headers::{PARAMETER_PREFIX, ParameterHeaders};
 use haechi_face::intake::{self, RequestBody};
 use haechi_face::session::SESSION_ID;
+use haechi_face::{TransportError, client};
 use haechi_guard::{Answer, AnswerBody, Call, Passage, Refusal};
 use http::{HeaderMap, Response};
 use tokio::time::Instant;
 
 use super::mcp::{Caller, Failure};
-use super::visit::client_name;
 use super::{ReplyBody, batch, reply};
 use crate::observability::{metrics, traces};
 use crate::transport::together::Together;
 
-/// What every modern request must state besides its version.
-const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
-/// Who the client says it is, in a modern request.
-const META_CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 /// Headers that go along besides `Mcp-Param-*`.
 const FORWARDED: [&str; 5] =
     ["mcp-method", "mcp-name", "accept-language", "traceparent", "tracestate"];
@@ -64,7 +58,7 @@ async fn single(
     envelope: Envelope<'_>,
 ) -> Result<Response<ReplyBody>, Failure> {
     let body = body.clone();
-    if is_modern(caller, &envelope)? {
+    if is_modern(caller.visit.headers(), &envelope)? {
         let message = modern(caller, body, envelope)?;
         return send(caller, &message).await.map(|answer| told(caller, answer));
     }
@@ -81,58 +75,17 @@ fn told(caller: &Caller<'_>, answer: Answer) -> Response<ReplyBody> {
     reply::guarded(answer, caller.telling(None))
 }
 
-/// Which era a message is of. The body decides; the header only where the body is silent.
-fn is_modern(caller: &Caller<'_>, envelope: &Envelope<'_>) -> Result<bool, TransportError> {
-    if envelope.meta().is_some_and(|meta| meta.member(META_PROTOCOL_VERSION).is_some()) {
-        return Ok(true);
-    }
-    match envelope {
-        Envelope::Request { method, .. } if method == method::INITIALIZE => Ok(false),
-        Envelope::Request { .. } | Envelope::Notification { .. } => {
-            Ok(caller.stated_version()?.is_some_and(is_modern_version))
-        }
-        Envelope::Response { .. } | Envelope::Failure { .. } => Ok(false),
-    }
-}
-
 /// A modern message: what it must state, and headers that agree with it.
 fn modern<'a>(
     caller: &Caller<'_>,
     body: Checked,
     envelope: Envelope<'a>,
 ) -> Result<Message<'a>, TransportError> {
-    let id = || envelope.id().cloned();
-    if matches!(envelope, Envelope::Request { .. }) {
-        let meta = envelope.meta();
-        let stated = |member| meta.and_then(|meta| meta.member(member)).map(Text::kind);
-        for (member, kind) in
-            [(META_PROTOCOL_VERSION, Kind::String), (META_CLIENT_CAPABILITIES, Kind::Object)]
-        {
-            if stated(member) != Some(kind) {
-                return Err(TransportError::MissingMeta { member, id: id() });
-            }
-        }
-    }
-    let headers = caller.visit.headers();
-    let mismatch = |error| TransportError::Headers { error, id: id() };
-    check_standard(headers, &envelope).map_err(mismatch)?;
-    if envelope.method().is_some_and(was_removed) {
-        return Err(TransportError::RemovedMethod { id: id() });
-    }
+    check_modern(caller.visit.headers(), &envelope)?;
     check_parameters(caller, &envelope)?;
     let stated = envelope.protocol_version().map(|version| version.as_ref().into());
     let protocol_version = stated.or(caller.stated_version()?.map(Into::into));
     Ok(Message { body, envelope, era: Era::Modern, protocol_version, session: None })
-}
-
-/// What 2026-07-28 took away. A server of both eras that is reached over stdio, where the era is of
-/// the process, might still know it; over HTTP nobody does.
-fn was_removed(called: &str) -> bool {
-    use method::{INITIALIZE, LOGGING_SET_LEVEL, PING, RESOURCES_SUBSCRIBE};
-    use method::{RESOURCES_UNSUBSCRIBE, TASKS_LIST, TASKS_RESULT};
-    let sessions =
-        [INITIALIZE, PING, LOGGING_SET_LEVEL, RESOURCES_SUBSCRIBE, RESOURCES_UNSUBSCRIBE];
-    sessions.contains(&called) || [TASKS_LIST, TASKS_RESULT].contains(&called)
 }
 
 /// Holds `Mcp-Param-*` against the arguments, where the tool's schema is known and mirrors any.
@@ -301,17 +254,7 @@ pub(super) fn of_request(refusal: Refusal, envelope: &Envelope<'_>) -> Failure {
 /// Where the message came from; a client that names itself in the message is called so.
 fn origin(caller: &Caller<'_>, envelope: &Envelope<'_>) -> Origin {
     let mut origin = caller.visit.origin.clone();
-    let stated = match envelope.method() {
-        Some(method::INITIALIZE) => {
-            envelope.params().and_then(|params| params.member("clientInfo"))
-        }
-        _ => envelope.meta().and_then(|meta| meta.member(META_CLIENT_INFO)),
-    };
-    if let Some(name) = stated.and_then(|info| info.member("name")).and_then(Text::string) {
-        let version = stated.and_then(|info| info.member("version")).and_then(Text::string);
-        let full = version.map_or(name.to_string(), |version| format!("{name}/{version}"));
-        origin.client = client_name(&full).or(origin.client);
-    }
+    origin.client = client::of_message(envelope).or(origin.client);
     origin
 }
 

@@ -4,18 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use haechi_core::{Origin, rpc::RequestId};
-use haechi_face::Language;
-use haechi_face::TransportError;
-use http::header::{ACCEPT_LANGUAGE, USER_AGENT};
+use haechi_face::{Language, TransportError, client};
 use http::request::Parts;
 use http::{HeaderMap, Response};
 
 use super::{ReplyBody, count_stranger, reply};
 use crate::gateway::Gateway;
 use crate::observability::traces;
-
-/// The longest name a client may give itself, in characters.
-const MAX_CLIENT_CHARS: usize = 128;
 
 /// One request on its way through the face.
 pub(super) struct Visit<'a> {
@@ -34,14 +29,13 @@ impl<'a> Visit<'a> {
         head: &'a Parts,
         route: Arc<str>,
     ) -> Self {
-        let language = text(&head.headers, &ACCEPT_LANGUAGE).and_then(Language::of_accept);
         let origin = Origin {
             address: Some(peer.ip().to_canonical()),
-            client: text(&head.headers, &USER_AGENT).and_then(client_name),
+            client: client::of_headers(&head.headers),
             trace_id: traces::trace_id(&head.headers).map(Into::into),
             route: Some(route),
         };
-        let language = language.unwrap_or(gateway.http.language);
+        let language = Language::of_headers(&head.headers).unwrap_or(gateway.http.language);
         Self { gateway, peer, head, language, origin }
     }
 
@@ -63,16 +57,4 @@ impl<'a> Visit<'a> {
         count_stranger(self, error.word());
         reply::whole(haechi_face::reply::transport(error, self.language, id))
     }
-}
-
-/// A header as text; `None` also when it is not visible ASCII.
-pub(super) fn text<'h>(headers: &'h HeaderMap, name: &http::HeaderName) -> Option<&'h str> {
-    headers.get(name)?.to_str().ok()
-}
-
-/// What a client calls itself, without control characters and cut.
-pub(super) fn client_name(stated: &str) -> Option<Arc<str>> {
-    let printable = stated.chars().filter(|c| !c.is_control()).take(MAX_CLIENT_CHARS);
-    let name: String = printable.collect();
-    (!name.is_empty()).then(|| name.into())
 }
