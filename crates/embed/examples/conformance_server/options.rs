@@ -1,0 +1,62 @@
+//! The command line.
+
+use std::error::Error;
+use std::io::{self, Write};
+
+/// What the command line asked for.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// The port on 127.0.0.1; 0 takes a free one.
+    pub(crate) port: u16,
+    pub(crate) shape: Shape,
+}
+
+/// What stands between the callers and the server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    /// Nothing.
+    Bare,
+}
+
+/// Why the command line was not understood.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OptionsError {
+    #[error("unknown option `{0}`; there are --port N and --bare")]
+    Unknown(String),
+    #[error("`--port` needs a number from 0 to 65535")]
+    Port,
+}
+
+impl Options {
+    /// Reads the arguments behind the program's name.
+    pub(crate) fn from_arguments(
+        arguments: impl IntoIterator<Item = String>,
+    ) -> Result<Self, OptionsError> {
+        let mut options = Self { port: 0, shape: Shape::Bare };
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--bare" => options.shape = Shape::Bare,
+                "--port" => options.port = port(arguments.next())?,
+                _ => return Err(OptionsError::Unknown(argument)),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn port(argument: Option<String>) -> Result<u16, OptionsError> {
+    argument.and_then(|text| text.parse().ok()).ok_or(OptionsError::Port)
+}
+
+/// Prints an error and what caused it on standard error.
+pub(crate) fn complain(error: &dyn Error) {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    // Nobody is left to be told when standard error is closed.
+    let _ = writeln!(io::stderr(), "{text}");
+}
