@@ -1,6 +1,7 @@
 //! The settings: one TOML file, every problem of it at once, and types that cannot be wrong.
 
 mod audit;
+mod embedded;
 mod issuer;
 mod limits;
 mod listen;
@@ -18,6 +19,7 @@ mod vault;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use haechi_core::UpstreamName;
 use haechi_guard::GuardConfig;
 use haechi_identity::{Anonymous, ForeignIssuer, IdentityConfig, Lockout, PasswordPolicy};
 use haechi_policy::Role;
@@ -178,6 +180,10 @@ impl Settings {
     ///
     /// [`SettingsError`]; every problem of the file at once.
     pub fn load(file: &Path) -> Result<Self, SettingsError> {
+        Self::load_as(file, None)
+    }
+
+    fn load_as(file: &Path, embedded: Option<&UpstreamName>) -> Result<Self, SettingsError> {
         let unreadable = |source| SettingsError::File { path: file.to_owned(), source };
         let file = std::path::absolute(file).map_err(unreadable)?;
         if std::fs::metadata(&file).map_err(unreadable)?.len() > MAX_BYTES {
@@ -187,7 +193,8 @@ impl Settings {
         }
         let text = std::fs::read_to_string(&file).map_err(unreadable)?;
         let base = file.parent().unwrap_or(Path::new("/"));
-        let mut settings = Self::parse(&text, base).map_err(SettingsError::Problems)?;
+        let mut settings =
+            Self::parse_as(&text, base, embedded).map_err(SettingsError::Problems)?;
         settings.file = Some(file);
         Ok(settings)
     }
@@ -198,6 +205,14 @@ impl Settings {
     ///
     /// Every problem at once.
     pub fn parse(text: &str, base: &Path) -> Result<Self, Problems> {
+        Self::parse_as(text, base, None)
+    }
+
+    fn parse_as(
+        text: &str,
+        base: &Path,
+        embedded: Option<&UpstreamName>,
+    ) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let document: toml::Table = match text.parse() {
             Ok(document) => document,
@@ -207,7 +222,7 @@ impl Settings {
             }
         };
         let raw: RawSettings = problem::read_document(document.clone(), &mut problems);
-        let settings = raw.check(document, base, &mut problems);
+        let settings = raw.check(document, (base, embedded), &mut problems);
         if problems.is_empty() { Ok(settings) } else { Err(problems) }
     }
 
@@ -221,7 +236,7 @@ impl Settings {
     #[must_use]
     pub fn standard() -> Self {
         let base = Path::new("/");
-        RawSettings::default().check(toml::Table::new(), base, &mut Problems::default())
+        RawSettings::default().check(toml::Table::new(), (base, None), &mut Problems::default())
     }
 
     /// Sections that differ from `newer` and are read at the start only.
@@ -281,12 +296,23 @@ impl Settings {
 }
 
 impl RawSettings {
-    fn check(self, document: toml::Table, base: &Path, problems: &mut Problems) -> Settings {
+    fn check(
+        self,
+        document: toml::Table,
+        (base, embedded): (&Path, Option<&UpstreamName>),
+        problems: &mut Problems,
+    ) -> Settings {
         let data =
             problems.read("data", self.data, None, |text| value::path(base, &text).map(Some));
         let listen = self.listen.check(base, problems);
         let limits = self.limits.check(problems);
-        let upstreams = upstreams(self.upstream, base, &limits, problems);
+        let upstreams = match embedded {
+            None => upstreams(self.upstream, base, &limits, problems),
+            Some(name) => {
+                embedded::refuse_foreign(&document, problems);
+                vec![embedded::server(self.upstream, name, &limits, problems)]
+            }
+        };
         let roles = self.roles.into_iter();
         Settings {
             file: None,

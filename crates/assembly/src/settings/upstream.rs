@@ -28,6 +28,19 @@ pub struct UpstreamSettings {
     pub scopes: Vec<String>,
 }
 
+impl UpstreamSettings {
+    /// The server in this process, held to `limits` and nothing else.
+    pub(crate) fn embedded(name: &UpstreamName, limits: &CallLimits) -> Self {
+        let limits = Limits { default: limits.clone(), tools: Vec::new() };
+        Self {
+            name: name.clone(),
+            carrier: Carrier::Embedded,
+            rules: UpstreamRules { limits, ..UpstreamRules::default() },
+            scopes: Vec::new(),
+        }
+    }
+}
+
 /// How an upstream is reached.
 #[derive(Clone, Debug)]
 pub enum Carrier {
@@ -35,6 +48,9 @@ pub enum Carrier {
     Http(HttpCarrier),
     /// A child process.
     Program(ProgramCarrier),
+    /// Not at all: the server is in this process, and a program that embeds the guard carries its
+    /// calls.
+    Embedded,
 }
 
 impl Carrier {
@@ -52,6 +68,7 @@ impl Carrier {
                 let many = one.credentials.len() == other.credentials.len();
                 one.url == other.url && many && credentials.into_iter().all(same)
             }
+            (Self::Embedded, Self::Embedded) => true,
             _ => false,
         }
     }
@@ -273,6 +290,52 @@ impl RawUpstream {
         let scopes = std::mem::take(&mut self.scopes);
         let carrier = self.check_carrier(key, base, problems);
         Some(UpstreamSettings { name: name?, carrier: carrier?, rules, scopes })
+    }
+
+    /// Checks what is said of the server that is in this process, whose name is `name`.
+    pub(crate) fn check_embedded(
+        mut self,
+        key: &str,
+        name: &UpstreamName,
+        standard: &CallLimits,
+        problems: &mut Problems,
+    ) -> UpstreamSettings {
+        let stated = self.check_name(key, problems);
+        if stated.is_some_and(|stated| stated != *name) {
+            problems.add(key, format!("is another server; this program guards `{name}` alone"));
+        }
+        for word in self.words_of_carriers() {
+            let what = "means nothing for a server in this process; leave it out";
+            problems.add(format!("{key}.{word}"), what);
+        }
+        let rules = self.check_rules(key, standard, problems);
+        UpstreamSettings {
+            scopes: self.scopes,
+            rules,
+            ..UpstreamSettings::embedded(name, standard)
+        }
+    }
+
+    /// What is stated although only a server outside this process has it.
+    fn words_of_carriers(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let rlimits = &self.rlimits;
+        let limited =
+            rlimits.open_files.is_some() || rlimits.processes.is_some() || rlimits.memory.is_some();
+        let stated = [
+            ("command", self.command.is_some()),
+            ("url", self.url.is_some()),
+            ("headers", !self.headers.is_empty()),
+            ("env", !self.env.is_empty()),
+            ("inherit_env", !self.inherit_env.is_empty()),
+            ("folder", self.folder.is_some()),
+            ("per", self.per.is_some()),
+            ("max_children", self.max_children.is_some()),
+            ("idle_timeout", self.idle_timeout.is_some()),
+            ("rlimits", limited),
+            ("caller", self.caller.is_some()),
+            ("dangerous_allow_plain_http", self.dangerous_allow_plain_http),
+        ];
+        stated.into_iter().filter(|(_, stated)| *stated).map(|(word, _)| word)
     }
 
     fn check_name(&mut self, key: &str, problems: &mut Problems) -> Option<UpstreamName> {

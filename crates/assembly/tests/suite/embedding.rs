@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use haechi_assembly::settings::Carrier;
 use haechi_assembly::{Assembly, DataDirectory, Extras, Log, Settings};
 use haechi_core::json::{Checked, Limits};
 use haechi_core::{
@@ -18,11 +19,15 @@ use haechi_guard::{
 use haechi_identity::Audience;
 use haechi_policy::CedarFile;
 
-const SETTINGS: &str = "[[upstream]]\nname = \"desk\"\ncommand = [\"x\"]\n\
-    [audit]\nsegment_size = \"256 KiB\"\nreserve = \"64 KiB\"\n";
+const SMALL: &str = "[audit]\nsegment_size = \"256 KiB\"\nreserve = \"64 KiB\"\n";
+
+fn desk() -> UpstreamName {
+    UpstreamName::parse("desk").unwrap()
+}
 
 fn settings(text: &str) -> Settings {
-    let mut settings = Settings::parse(&format!("{SETTINGS}{text}"), Path::new("/base")).unwrap();
+    let text = format!("{SMALL}{text}");
+    let mut settings = Settings::embedded(&desk(), &text, Path::new("/base")).unwrap();
     settings.owner = true;
     settings
 }
@@ -87,9 +92,8 @@ async fn call(assembly: &Assembly, tool: &str) -> Result<Answer, Refusal> {
     let principal = assembly.guard.authenticate(&owner, &audience, &origin).await?;
     let body =
         format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}"}}}}"#);
-    let desk = UpstreamName::parse("desk").unwrap();
     let call = Call {
-        upstream: desk.clone(),
+        upstream: desk(),
         era: Era::Modern,
         protocol_version: None,
         body: Checked::new(body.into(), &Limits::WIRE).unwrap(),
@@ -97,7 +101,7 @@ async fn call(assembly: &Assembly, tool: &str) -> Result<Answer, Refusal> {
         headers: Vec::new(),
         origin,
     };
-    let upstream: Arc<dyn Upstream> = Arc::new(Desk(desk));
+    let upstream: Arc<dyn Upstream> = Arc::new(Desk(desk()));
     assembly.guard.handle(&principal, call, &upstream).await
 }
 
@@ -153,4 +157,123 @@ async fn time_is_what_the_program_s_clock_says() {
     assert!(matches!(call(&assembly, "open").await, Err(Refusal::TooMany { .. })));
     clock.advance(Duration::from_secs(3600));
     assert!(call(&assembly, "open").await.is_ok());
+}
+
+#[test]
+fn a_program_needs_to_say_nothing_and_may_say_what_concerns_its_server() {
+    let silent = Settings::embedded(&desk(), "", Path::new("/base")).unwrap();
+    let [server] = &*silent.upstreams else { panic!("one server") };
+    assert_eq!(server.name, desk());
+    assert!(matches!(server.carrier, Carrier::Embedded));
+    assert_eq!(server.rules.limits.default, silent.limits.calls);
+
+    let text = r#"
+        data = "data"
+        [listen]
+        public_url = "https://desk.example"
+        allowed_hosts = ["desk.example"]
+        allowed_origins = ["https://app.example"]
+        dangerous_allow_anonymous = true
+        [limits]
+        timeout = "9s"
+        [[upstream]]
+        name = "desk"
+        concurrency = 3
+        scopes = ["desk"]
+        breaker = { failures = 2 }
+        tools."get_*" = { timeout = "1s", audit = "none" }
+        [roles.user]
+        allow = ["desk:get_*"]
+        [privacy]
+        [vault]
+        [token]
+        lifetime = "1h"
+        [[issuer]]
+        issuer = "https://login.example"
+        jwks = "https://login.example/keys"
+        [password]
+        [lockout]
+        [api_key]
+        [storage]
+        path = "desk.db"
+        [log]
+        level = "warn"
+        [outbound]
+        connect_timeout = "9s"
+    "#;
+    let settings = Settings::embedded(&desk(), text, Path::new("/base")).unwrap();
+    let [server] = &*settings.upstreams else { panic!("one server") };
+    let of = |tool| server.rules.limits.of(tool).1.clone();
+    assert_eq!(
+        (of("get_a").timeout, of("x").timeout),
+        (Duration::from_secs(1), Duration::from_secs(9))
+    );
+    assert_eq!((of("x").concurrency, server.rules.breaker.failures), (3, 2));
+    assert_eq!(server.scopes, ["desk"]);
+    haechi_assembly::compile_policy(&settings, Vec::new(), 1).unwrap();
+}
+
+#[test]
+fn what_only_a_gateway_has_is_refused_by_its_key() {
+    let cases = [
+        ("[[upstream]]\nname = \"crm\"", "upstream.crm", "guards `desk` alone"),
+        (
+            "[[upstream]]\nname = \"crm\"\nurl = \"https://x.example\"",
+            "upstream.crm",
+            "another server",
+        ),
+        ("[[upstream]]\nconcurrency = 1", "upstream[0].name", "is needed"),
+        (
+            "[[upstream]]\nname = \"desk\"\ncommand = [\"x\"]",
+            "upstream.desk.command",
+            "in this process",
+        ),
+        (
+            "[[upstream]]\nname = \"desk\"\nurl = \"https://x.example\"",
+            "upstream.desk.url",
+            "in this process",
+        ),
+        ("[[upstream]]\nname = \"desk\"\nper = \"shared\"", "upstream.desk.per", "in this process"),
+        (
+            "[[upstream]]\nname = \"desk\"\ncaller = \"signed\"",
+            "upstream.desk.caller",
+            "in this process",
+        ),
+        (
+            "[[upstream]]\nname = \"desk\"\nrlimits = { open_files = 99 }",
+            "upstream.desk.rlimits",
+            "in this process",
+        ),
+        ("[[upstream]]\nname = \"desk\"\n[[upstream]]\nname = \"desk\"", "upstream.desk", "twice"),
+        ("[listen]\naddress = \"127.0.0.1:1\"", "listen.address", "the program itself"),
+        (
+            "[listen]\ntls = { certificate = \"c\", key = \"k\" }",
+            "listen.tls",
+            "the program itself",
+        ),
+        ("[listen.limits]\nheaders = 50", "listen.limits", "the program itself"),
+        ("[metrics]\nenabled = true", "metrics", "the gateway's"),
+        ("[telemetry]\nendpoint = \"http://127.0.0.1:1\"", "telemetry", "the gateway's"),
+        ("x = 1", "x", "unknown field"),
+        ("[roles.r]\nallow = [1]", "roles.r.allow[0]", "a text or a table"),
+    ];
+    for (text, key, what) in cases {
+        let found = Settings::embedded(&desk(), text, Path::new("/base")).unwrap_err();
+        let fits = found.iter().any(|problem| problem.key == key && problem.what.contains(what));
+        assert!(fits, "{text}\n{found}");
+    }
+    let elsewhere =
+        Settings::embedded(&desk(), "[roles.r]\nallow = [\"crm:*\"]", Path::new("/base"));
+    assert!(haechi_assembly::compile_policy(&elsewhere.unwrap(), Vec::new(), 1).is_err());
+}
+
+#[test]
+fn a_program_may_keep_its_settings_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("desk.toml");
+    std::fs::write(&file, "data = \"kept\"\n[roles.r]\nallow = [\"desk:x\"]").unwrap();
+    let settings = Settings::load_embedded(&desk(), &file).unwrap();
+    assert_eq!(settings.data, Some(folder.path().join("kept")));
+    assert_eq!(settings.files(), [file]);
+    assert!(Settings::load_embedded(&desk(), &folder.path().join("none")).is_err());
 }

@@ -382,7 +382,7 @@ fn the_command_after_the_dashes_is_guarded_by_the_rules_of_its_name() {
     let name = |name| haechi_core::UpstreamName::parse(name).unwrap();
     let command = |settings: &Settings| match &settings.upstreams[0].carrier {
         Carrier::Program(program) => program.command.clone(),
-        Carrier::Http(_) => panic!("no program"),
+        Carrier::Http(_) | Carrier::Embedded => panic!("no program"),
     };
     let narrowed = good(text).narrowed(name("files"), vec!["new".to_owned()]).unwrap();
     assert_eq!(command(&narrowed), ["new"]);

@@ -109,6 +109,9 @@ fn make(settings: &UpstreamSettings, rooms: &Rooms) -> Result<Running, Failure> 
     Ok(match &settings.carrier {
         Carrier::Http(carrier) => Running::Http(Arc::new(http(settings, carrier, rooms)?)),
         Carrier::Program(carrier) => Running::Program(Arc::new(program(settings, carrier, rooms)?)),
+        Carrier::Embedded => {
+            return Err(Failure::unknown(format!("`{}` is in another program", settings.name)));
+        }
     })
 }
 
