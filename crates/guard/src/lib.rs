@@ -1,6 +1,7 @@
 //! The hall: one straight line that every call walks, and the two doors to an upstream.
 
 mod answer;
+mod aside;
 mod bounded;
 mod breaker;
 mod call;
@@ -28,6 +29,7 @@ mod unseen;
 mod upstream;
 
 pub use answer::{Answer, AnswerBody, AnswerEvent, AnswerItem};
+pub use aside::Aside;
 pub use breaker::BreakerRule;
 pub use call::{Call, GovernedCall};
 pub use caller::CallerMode;

@@ -2,6 +2,8 @@
 //! that does what each test tells it.
 
 #[cfg(test)]
+mod asides;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod doors;

@@ -36,7 +36,7 @@ fn policy() -> Policy {
 }
 
 /// Arguments pass, results are tokenized, and what was tokenized opens for `crm:write_*`.
-fn obligations() -> Obligations {
+pub(crate) fn obligations() -> Obligations {
     let open = OpenRule { tools: vec!["write_*".into()], ..OpenRule::new(Whose::Own) };
     Obligations {
         rules: Vec::new(),
@@ -47,7 +47,7 @@ fn obligations() -> Obligations {
     }
 }
 
-async fn hall(obligations: Obligations) -> (Hall, Principal) {
+pub(crate) async fn hall(obligations: Obligations) -> (Hall, Principal) {
     let hall = Hall::new().await;
     let config = DetectorConfig { names: false, ..DetectorConfig::default() };
     let detector = Arc::new(Detector::new(&config).expect("the built-in rules"));
