@@ -2,33 +2,85 @@
 //! with.
 
 use haechi_core::{Credentials, Origin};
+use haechi_face::problem::{json_rpc_error, status};
+use haechi_face::{Language, Telling};
 use haechi_guard::Refusal;
+use http::StatusCode;
 use http::request::Parts;
 use rmcp::ErrorData;
 use rmcp::model::ErrorCode;
 use rmcp::service::{RequestContext, RoleServer};
 
 use crate::govern::{Arrival, Failed, Governed};
+use crate::http::Verdict;
 use crate::wire::{Reply, Request};
 use crate::{Caller, Haechi};
+
+/// How one request arrived, as the layer wrote it down; nothing of it comes from the client alone.
+#[derive(Clone, Debug)]
+struct Arrived {
+    origin: Origin,
+    language: Language,
+    verdict: Option<Verdict>,
+}
+
+impl Arrived {
+    fn of(context: &RequestContext<RoleServer>, language: Language) -> Self {
+        let parts = context.extensions.get::<Parts>();
+        let Some(extensions) = parts.map(|parts| &parts.extensions) else {
+            return Self { origin: Origin::default(), language, verdict: None };
+        };
+        Self {
+            origin: extensions.get::<Origin>().cloned().unwrap_or_default(),
+            language: extensions.get::<Language>().copied().unwrap_or(language),
+            verdict: extensions.get::<Verdict>().cloned(),
+        }
+    }
+}
 
 impl Haechi {
     /// Walks the line with one request of the server.
     pub(crate) async fn govern<P: Request, R: Reply>(
         &self,
         governed: Governed<P, R>,
+        tool: Option<&str>,
     ) -> Result<R, ErrorData> {
-        let origin = origin(&governed.context);
-        let caller = match self.caller(&governed.context, &origin).await {
+        let arrived = Arrived::of(&governed.context, self.0.language);
+        let caller = match self.caller(&governed.context, &arrived.origin).await {
             Ok(caller) => caller,
-            Err(refusal) => return Err(told(&refusal)),
+            Err(refusal) => return Err(self.refused(refusal, &arrived, tool)),
         };
-        let arrival =
-            Arrival { caller: &caller, upstream: &self.0.name, origin, passed: Box::new(|| ()) };
+        let passing = arrived.verdict.clone();
+        let arrival = Arrival {
+            caller: &caller,
+            upstream: &self.0.name,
+            origin: arrived.origin.clone(),
+            passed: Box::new(move || passing.iter().for_each(Verdict::pass)),
+        };
         governed.walk(self.guard(), arrival).await.map_err(|failed| match failed {
-            Failed::Refused(refusal) => told(&refusal),
+            Failed::Refused(refusal) => self.refused(refusal, &arrived, tool),
             Failed::Answered(error) => error,
         })
+    }
+
+    /// A refusal as the layer tells it, where there is one and a status says it better; else in the
+    /// answer.
+    fn refused(&self, refusal: Refusal, arrived: &Arrived, tool: Option<&str>) -> ErrorData {
+        let verdict = arrived.verdict.as_ref();
+        let by_status = status(&refusal) != StatusCode::OK;
+        let refusal = match verdict.filter(|_| by_status) {
+            Some(verdict) => match verdict.refuse(refusal) {
+                Ok(()) => return ErrorData::internal_error("the answer is the status", None),
+                Err(refusal) => refusal,
+            },
+            None => refusal,
+        };
+        verdict.into_iter().for_each(Verdict::pass);
+        let (language, tell_denied) = (arrived.language, self.listen().1);
+        let problem = json_rpc_error(&refusal, Telling { language, tell_denied, tool });
+        let code = ErrorCode(i32::try_from(problem.code).unwrap_or(i32::MAX));
+        let data = problem.data.and_then(|data| serde_json::from_str(&data).ok());
+        ErrorData::new(code, problem.message, data)
     }
 
     /// Who asks. Over HTTP only the layer says so: without it nobody is known.
@@ -37,8 +89,7 @@ impl Haechi {
         context: &RequestContext<RoleServer>,
         origin: &Origin,
     ) -> Result<Caller, Refusal> {
-        let parts = context.extensions.get::<Parts>();
-        let known = match parts {
+        let known = match context.extensions.get::<Parts>() {
             Some(parts) => parts.extensions.get::<Caller>(),
             None => context.extensions.get::<Caller>(),
         };
@@ -47,14 +98,4 @@ impl Haechi {
             None => self.authenticate(&Credentials::Absent, origin).await,
         }
     }
-}
-
-fn origin(context: &RequestContext<RoleServer>) -> Origin {
-    let parts = context.extensions.get::<Parts>();
-    parts.and_then(|parts| parts.extensions.get::<Origin>()).cloned().unwrap_or_default()
-}
-
-fn told(refusal: &Refusal) -> ErrorData {
-    let code = i32::try_from(refusal.code()).unwrap_or(i32::MAX);
-    ErrorData::new(ErrorCode(code), refusal.to_string(), None)
 }

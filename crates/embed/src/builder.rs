@@ -5,15 +5,17 @@ use std::sync::{Arc, Mutex};
 
 use haechi_assembly::settings::{ANONYMOUS_ROLE, SettingsError};
 use haechi_assembly::{
-    Assembly, AssemblyError, DataDirectory, DirectoryError, Log, Problems, Settings,
+    Assembly, AssemblyError, DataDirectory, DirectoryError, Extras, Log, Problems, Settings,
     default_data_directory,
 };
 use haechi_core::UpstreamName;
+use haechi_face::Language;
 use haechi_identity::Audience;
 use haechi_policy::{Role, Rule};
 
-use crate::Haechi;
 use crate::haechi::Inner;
+use crate::interceptor::Around;
+use crate::{Haechi, Interceptor};
 
 /// Why there is no guard.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +66,8 @@ pub struct Builder {
     roles: Vec<Role>,
     resources: Vec<String>,
     anonymous: bool,
+    language: Language,
+    extras: Extras,
 }
 
 impl Builder {
@@ -75,6 +79,8 @@ impl Builder {
             roles: Vec::new(),
             resources: Vec::new(),
             anonymous: false,
+            language: Language::English,
+            extras: Extras::default(),
         }
     }
 
@@ -129,6 +135,20 @@ impl Builder {
         self
     }
 
+    /// A stage around every call; they come in the order in which they are added.
+    #[must_use]
+    pub fn interceptor(mut self, interceptor: impl Interceptor) -> Self {
+        self.extras.interceptors.push(Arc::new(Around(interceptor)));
+        self
+    }
+
+    /// The language of refusals where a request says none; English by default.
+    #[must_use]
+    pub const fn language(mut self, language: Language) -> Self {
+        self.language = language;
+        self
+    }
+
     /// Opens the rooms.
     ///
     /// # Errors
@@ -141,10 +161,10 @@ impl Builder {
         let path = named.or_else(default_data_directory).ok_or(DirectoryError::Unnamed)?;
         let directory = DataDirectory::open(&path)?;
         let log = Log::Run(name.as_str().to_owned());
-        let assembly = Assembly::open(&settings, directory, &log).await?;
+        let assembly = Assembly::open_with(&settings, directory, &log, self.extras).await?;
         let audience = Audience { resources: self.resources, anonymous: settings.listen.anonymous };
-        let settings = Mutex::new(settings);
-        Ok(Haechi(Arc::new(Inner { name, assembly, settings, audience })))
+        let (settings, language) = (Mutex::new(settings), self.language);
+        Ok(Haechi(Arc::new(Inner { name, assembly, settings, audience, language })))
     }
 
     fn read(&self, name: &UpstreamName) -> Result<Settings, SettingsError> {

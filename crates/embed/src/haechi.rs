@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use haechi_assembly::settings::Listen;
 use haechi_assembly::{Assembly, AssemblyError, Settings};
 use haechi_audit::AuditLog;
 use haechi_core::{Action, Credentials, Origin, Resource, UpstreamName};
-use haechi_guard::{Guard, Refusal};
+use haechi_face::Language;
+use haechi_guard::{Guard, Refusal, SessionLimits};
 use haechi_identity::{Audience, Identity};
 use haechi_policy::Policy;
 use haechi_privacy::Privacy;
@@ -47,6 +49,7 @@ pub(crate) struct Inner {
     /// The settings with the rules of tools that were added.
     pub(crate) settings: Mutex<Settings>,
     pub(crate) audience: Audience,
+    pub(crate) language: Language,
 }
 
 impl Haechi {
@@ -157,6 +160,21 @@ impl Haechi {
         }
         *settings = with_tools;
         Ok(())
+    }
+
+    pub(crate) fn listen(&self) -> (Listen, bool) {
+        let settings = self.0.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        (settings.listen.clone(), settings.policy.tell_denied)
+    }
+
+    pub(crate) fn session_limits(&self) -> SessionLimits {
+        self.0.settings.lock().unwrap_or_else(PoisonError::into_inner).limits.sessions
+    }
+
+    /// Where clients get tokens; none means that this server issues its own.
+    pub(crate) fn authorization_servers(&self) -> Vec<String> {
+        let settings = self.0.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        settings.issuers.iter().map(|issuer| issuer.issuer.clone()).collect()
     }
 
     /// Writes what is still to be written and gives the log to whoever wants it next.

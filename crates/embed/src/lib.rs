@@ -7,6 +7,8 @@ mod govern;
 mod haechi;
 #[doc(hidden)]
 pub mod hidden;
+mod http;
+mod interceptor;
 mod rules;
 mod security;
 #[expect(deprecated, reason = "legacy clients still use what rmcp calls deprecated")]
@@ -16,11 +18,15 @@ mod wire;
 pub use builder::{BuildError, Builder};
 pub use caller::Caller;
 pub use haechi::{Haechi, RulesError};
+pub use haechi_face::Language;
 pub use haechi_macros::{secure_tool, tool_router};
+pub use http::{HttpConfig, HttpLayer, HttpService, ReplyBody};
+pub use interceptor::{Interceptor, Stop, ToolCall};
 pub use rules::RuleProblem;
 pub use security::{Protection, Rate, Recording, Secured, ToolSecurity, Who};
 pub use server::SecureServer;
 
+pub use async_trait::async_trait;
 pub use rmcp;
 
 /// Who is calling, for use by itself.

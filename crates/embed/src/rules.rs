@@ -9,7 +9,7 @@ use haechi_guard::CallLimits;
 use haechi_policy::{CedarFile, Role, Rule, SensitiveRule};
 use haechi_privacy::{Action, Direction, ObligationRule};
 
-use crate::security::{Protection, ToolSecurity, Who};
+use crate::security::{Protection, Recording, ToolSecurity, Who};
 
 /// The role that every caller holds who proved an identity.
 const EVERYBODY: &str = "*";
@@ -32,8 +32,8 @@ pub(crate) fn add(
 ) -> Vec<RuleProblem> {
     let pattern = format!("{server}:{tool}");
     add_roles(settings, &pattern, security);
-    if let (Some(condition), false) = (security.condition, true) {
-        drop(condition_file(server, tool, condition));
+    if let Some(condition) = security.condition {
+        settings.policy.inline.push(condition_file(server, tool, condition));
     }
     add_limits(settings, server, tool, security);
     let mut problems = Vec::new();
@@ -100,10 +100,26 @@ fn add_limits(settings: &mut Settings, server: &UpstreamName, tool: &str, securi
     let stated = CallLimits {
         timeout: security.timeout.unwrap_or(standard.timeout),
         concurrency: security.concurrency.unwrap_or(standard.concurrency),
-        ..standard.clone()
+        rate: security.rate.map(rate).or(standard.rate),
     };
     if stated != standard {
         limits.tools.insert(0, (tool.to_owned(), stated));
+    }
+    if security.recording != Recording::Names {
+        let stated = (tool.to_owned(), recording(security.recording));
+        upstream.rules.recording.tools.insert(0, stated);
+    }
+}
+
+const fn rate(stated: crate::Rate) -> haechi_guard::Rate {
+    haechi_guard::Rate { calls: stated.calls, per: stated.per }
+}
+
+const fn recording(stated: Recording) -> haechi_guard::Recording {
+    match stated {
+        Recording::Names => haechi_guard::Recording::Names,
+        Recording::NoNames => haechi_guard::Recording::NoNames,
+        Recording::Off => haechi_guard::Recording::Off,
     }
 }
 

@@ -118,7 +118,7 @@ impl<H: ServerHandler> SecureServer<H> {
         let handler = Arc::clone(&self.handler);
         let run: Run<P, R> = Box::new(move |params, context| run(handler, params, context).boxed());
         let governed = Governed { method: method.to_owned(), params, context, run };
-        self.haechi.govern(governed).await
+        self.haechi.govern(governed, None).await
     }
 }
 
@@ -258,7 +258,16 @@ impl<H: ServerHandler> ServerHandler for SecureServer<H> {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        governed!(self, method::TOOLS_CALL, request, context, call_tool)
+        let tool = request.name.clone();
+        let run: Run<_, _> = {
+            let handler = Arc::clone(&self.handler);
+            Box::new(|request, context| {
+                async move { handler.call_tool(request, context).await }.boxed()
+            })
+        };
+        let method = method::TOOLS_CALL.to_owned();
+        let governed = Governed { method, params: request, context, run };
+        self.haechi.govern(governed, Some(&tool)).await
     }
 
     async fn list_tools(
