@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use haechi_assembly::settings::{ANONYMOUS_ROLE, SettingsError};
 use haechi_assembly::{
-    Assembly, AssemblyError, DataDirectory, DirectoryError, Extras, Log, Problems, Settings,
+    Assembly, AssemblyError, DataDirectory, DirectoryError, Extras, Log, Settings, SettingsError,
     default_data_directory,
 };
 use haechi_core::UpstreamName;
@@ -67,6 +66,7 @@ pub struct Builder {
     resources: Vec<String>,
     anonymous: bool,
     language: Language,
+    owner_roles: Vec<String>,
     extras: Extras,
 }
 
@@ -80,6 +80,7 @@ impl Builder {
             resources: Vec::new(),
             anonymous: false,
             language: Language::English,
+            owner_roles: Vec::new(),
             extras: Extras::default(),
         }
     }
@@ -135,6 +136,14 @@ impl Builder {
         self
     }
 
+    /// Roles of the operating-system user who starts the program over standard input and output,
+    /// besides `owner`.
+    #[must_use]
+    pub fn owner_roles(mut self, roles: &[&str]) -> Self {
+        self.owner_roles.extend(roles.iter().map(|role| (*role).to_owned()));
+        self
+    }
+
     /// A stage around every call; they come in the order in which they are added.
     #[must_use]
     pub fn interceptor(mut self, interceptor: impl Interceptor) -> Self {
@@ -168,18 +177,17 @@ impl Builder {
     }
 
     fn read(&self, name: &UpstreamName) -> Result<Settings, SettingsError> {
-        let _ = name;
+        let text = |text: &str| {
+            Settings::embedded(name, text, Path::new(".")).map_err(SettingsError::Problems)
+        };
         let mut settings = match &self.source {
-            Source::None => Settings::parse("", Path::new(".")).map_err(SettingsError::Problems)?,
-            Source::File(path) => Settings::load(path)?,
-            Source::Text(text) => {
-                Settings::parse(text, Path::new(".")).map_err(SettingsError::Problems)?
-            }
+            Source::None => text("")?,
+            Source::File(path) => Settings::load_embedded(name, path)?,
+            Source::Text(stated) => text(stated)?,
         };
         settings.roles.extend(self.roles.iter().cloned());
+        settings.owner_roles.extend(self.owner_roles.iter().cloned());
         settings.listen.anonymous |= self.anonymous;
-        let _ = (ANONYMOUS_ROLE, std::marker::PhantomData::<Problems>);
-        settings.other_upstreams.push(name.as_str().to_owned());
         Ok(settings)
     }
 }

@@ -1,6 +1,7 @@
 //! The guard inside an MCP server of your own.
 
 mod admit;
+mod aside;
 mod builder;
 mod caller;
 mod govern;
@@ -13,6 +14,7 @@ mod rules;
 mod security;
 #[expect(deprecated, reason = "legacy clients still use what rmcp calls deprecated")]
 mod server;
+mod stdio;
 mod wire;
 
 pub use builder::{BuildError, Builder};
@@ -25,6 +27,7 @@ pub use interceptor::{Interceptor, Stop, ToolCall};
 pub use rules::RuleProblem;
 pub use security::{Protection, Rate, Recording, Secured, ToolSecurity, Who};
 pub use server::SecureServer;
+pub use stdio::{StdioError, TOKEN_VARIABLE};
 
 pub use async_trait::async_trait;
 pub use rmcp;

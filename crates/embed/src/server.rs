@@ -23,7 +23,7 @@ use haechi_core::rpc::method;
 
 use crate::govern::{Governed, Run};
 use crate::wire::{Reply, Request};
-use crate::{Haechi, RulesError, Secured};
+use crate::{Caller, Haechi, RulesError, Secured};
 
 /// A server with the guard around it: whatever is asked of the server inside walks the line first.
 ///
@@ -54,11 +54,17 @@ use crate::{Haechi, RulesError, Secured};
 pub struct SecureServer<H> {
     pub(crate) handler: Arc<H>,
     pub(crate) haechi: Haechi,
+    /// Who asks where the transport carries no credentials.
+    pub(crate) caller: Option<Caller>,
 }
 
 impl<H> Clone for SecureServer<H> {
     fn clone(&self) -> Self {
-        Self { handler: Arc::clone(&self.handler), haechi: self.haechi.clone() }
+        Self {
+            handler: Arc::clone(&self.handler),
+            haechi: self.haechi.clone(),
+            caller: self.caller.clone(),
+        }
     }
 }
 
@@ -87,7 +93,7 @@ impl<H: ServerHandler> SecureServer<H> {
     /// who may call what, and what they do not name is refused.
     #[must_use]
     pub fn undecorated(handler: H, haechi: &Haechi) -> Self {
-        Self { handler: Arc::new(handler), haechi: haechi.clone() }
+        Self { handler: Arc::new(handler), haechi: haechi.clone(), caller: None }
     }
 
     /// The server inside, unguarded: for its own work, never to be served.
@@ -100,6 +106,18 @@ impl<H: ServerHandler> SecureServer<H> {
     #[must_use]
     pub const fn haechi(&self) -> &Haechi {
         &self.haechi
+    }
+
+    /// Adds who asks where the transport does not say, and walks the line.
+    async fn walk<P: Request, R: Reply>(
+        &self,
+        mut governed: Governed<P, R>,
+        tool: Option<&str>,
+    ) -> Result<R, ErrorData> {
+        if let Some(caller) = &self.caller {
+            governed.context.extensions.insert(caller.clone());
+        }
+        self.haechi.govern(governed, tool).await
     }
 
     /// Walks the line with one request and runs it on the server inside.
@@ -118,7 +136,7 @@ impl<H: ServerHandler> SecureServer<H> {
         let handler = Arc::clone(&self.handler);
         let run: Run<P, R> = Box::new(move |params, context| run(handler, params, context).boxed());
         let governed = Governed { method: method.to_owned(), params, context, run };
-        self.haechi.govern(governed, None).await
+        self.walk(governed, None).await
     }
 }
 
@@ -267,7 +285,7 @@ impl<H: ServerHandler> ServerHandler for SecureServer<H> {
         };
         let method = method::TOOLS_CALL.to_owned();
         let governed = Governed { method, params: request, context, run };
-        self.haechi.govern(governed, Some(&tool)).await
+        self.walk(governed, Some(&tool)).await
     }
 
     async fn list_tools(

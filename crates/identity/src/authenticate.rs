@@ -114,7 +114,8 @@ impl Identity {
         let subject = uid.to_string();
         let sid = self.surroundings.sealer.sid(OPERATING_SYSTEM, &subject).await?;
         let bare = Proved::bare(sid, OPERATING_SYSTEM, &subject, Means::OperatingSystem);
-        let roles = [OWNER.to_owned()].into();
+        let mut roles = self.config.owner_roles.clone();
+        roles.insert(OWNER.to_owned());
         // Whole seconds: within one, decisions about the owner can be remembered.
         let authenticated_at = Some(Timestamp::from_secs(self.now().as_secs()));
         Ok(Proved { username, roles, authenticated_at, ..bare }.principal())

@@ -29,6 +29,8 @@ pub struct IdentityConfig {
     pub cache_entries: usize,
     /// What a caller without credentials may be; `None` refuses such callers everywhere.
     pub anonymous: Option<Anonymous>,
+    /// Roles of the operating-system user who started the program, besides `owner`.
+    pub owner_roles: BTreeSet<String>,
 }
 
 impl IdentityConfig {
@@ -43,6 +45,7 @@ impl IdentityConfig {
             lockout: Lockout::default(),
             cache_entries: 10_000,
             anonymous: None,
+            owner_roles: BTreeSet::new(),
         }
     }
 }

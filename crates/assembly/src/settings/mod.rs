@@ -82,6 +82,9 @@ pub struct Settings {
     pub roles: Vec<Role>,
     /// Whether the built-in owner's policy is in force.
     pub owner: bool,
+    /// Roles of the operating-system user who started the program, besides `owner`; no file says
+    /// them.
+    pub owner_roles: BTreeSet<String>,
     /// Cedar files, and how much a refusal tells.
     pub policy: PolicySettings,
     /// What must stay unseen; nothing is looked at without.
@@ -276,6 +279,7 @@ impl Settings {
             lockout: self.lockout.clone(),
             cache_entries: self.limits.verified_tokens,
             anonymous: self.listen.anonymous.then(anonymous),
+            owner_roles: self.owner_roles.clone(),
         }
     }
 
@@ -321,6 +325,7 @@ impl RawSettings {
             other_upstreams: Vec::new(),
             roles: roles.map(|(name, raw)| raw.check(name, problems)).collect(),
             owner: false,
+            owner_roles: BTreeSet::new(),
             policy: self.policy.check(base, problems),
             privacy: self.privacy.and_then(|raw| raw.check(base, problems)),
             vault: self.vault.check(base, problems),

@@ -14,7 +14,7 @@ use haechi_face::intake::{self, RequestBody};
 use haechi_face::session::{SESSION_ID, session_id};
 use haechi_face::{Challenge, Language, SignInDesk, Telling, TransportError, reply};
 use haechi_guard::Refusal;
-use http::header::{ACCEPT_LANGUAGE, USER_AGENT};
+use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, USER_AGENT};
 use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body::Body;
@@ -27,6 +27,7 @@ use super::config::Door;
 use super::sessions::Owners;
 use super::verdict::{Said, Verdict};
 use crate::Caller;
+use crate::aside::Asides;
 
 /// The longest name a client may give itself, in characters.
 const MAX_CLIENT_CHARS: usize = 128;
@@ -233,8 +234,15 @@ impl<'a> Visit<'a> {
     where
         R: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
     {
-        let _ = caller;
-        response.map(ReplyBody::streamed)
+        let events = response.headers().get(CONTENT_TYPE).is_some_and(|kind| {
+            kind.to_str().is_ok_and(|kind| kind.starts_with("text/event-stream"))
+        });
+        if !events {
+            return response.map(ReplyBody::streamed);
+        }
+        let haechi = self.door.haechi.clone();
+        let asides = Asides { haechi, caller: Some(caller.clone()) };
+        response.map(|body| ReplyBody::streamed(asides.events(body)))
     }
 
     fn refused(&self, refusal: &Refusal, message: Option<&Message>) -> Response<ReplyBody> {
