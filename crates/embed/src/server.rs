@@ -8,7 +8,7 @@ use futures::FutureExt;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam,
     CompleteRequestParams, CompleteResult, CustomNotification, CustomRequest, CustomResult,
-    DiscoverResult, GetPromptRequestParams, GetPromptResponse, GetSkillRequestParams,
+    DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, GetSkillRequestParams,
     GetSkillResult, GetTaskParams, GetTaskResult, InitializeRequestParams, InitializeResult,
     ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult,
     ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion,
@@ -19,7 +19,8 @@ use rmcp::model::{
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::{ErrorData, ServerHandler};
 
-use haechi_core::rpc::method;
+use haechi_core::rpc::{is_modern_version, method};
+use haechi_face::era::was_removed;
 
 use crate::govern::{Governed, Run};
 use crate::wire::{Reply, Request};
@@ -306,6 +307,9 @@ impl<H: ServerHandler> ServerHandler for SecureServer<H> {
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         let called = request.method.clone();
+        if is_nobodys(&called, &context) {
+            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, called, None));
+        }
         governed!(self, &called, request, context, on_custom_request)
     }
 
@@ -393,4 +397,13 @@ impl<H: ServerHandler> ServerHandler for SecureServer<H> {
         let called = method::RESOURCES_DIRECTORY_READ;
         governed!(self, called, request, context, read_resource_directory)
     }
+}
+
+/// Whether a method that came without a type of its own is one of the protocol's that no server has
+/// under that name: taken away from the revision that is spoken, or of those that open and keep a
+/// conversation, whose parameters then are none.
+fn is_nobodys(called: &str, context: &RequestContext<RoleServer>) -> bool {
+    let version = context.protocol_version();
+    let modern = version.is_some_and(|version| is_modern_version(version.as_str()));
+    method::is_relayed(called) || (modern && was_removed(called))
 }

@@ -57,9 +57,10 @@ pub fn check_modern(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<(), 
     Ok(())
 }
 
-/// What 2026-07-28 took away. A server of both eras that is reached over stdio, where the era is of
-/// the process, might still know it; over HTTP nobody does.
-fn was_removed(called: &str) -> bool {
+/// Whether 2026-07-28 took this method away. A server of both eras that is reached over stdio, where
+/// the era is of the process, might still know it; over HTTP nobody does.
+#[must_use]
+pub fn was_removed(called: &str) -> bool {
     use method::{INITIALIZE, LOGGING_SET_LEVEL, PING, RESOURCES_SUBSCRIBE};
     use method::{RESOURCES_UNSUBSCRIBE, TASKS_LIST, TASKS_RESULT};
     let sessions =

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! conformance_server --port 0 --bare
+//! conformance_server --port 0 --guarded FOLDER
 //! ```
 //!
 //! prints the URL it listens at, on 127.0.0.1 only, and serves until it is stopped.
@@ -11,6 +12,7 @@
 mod asking;
 mod content;
 mod everything;
+mod guarding;
 mod input;
 mod jobs;
 mod options;
@@ -40,6 +42,9 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), ServeError> {
     let options = Options::from_arguments(std::env::args().skip(1))?;
     match options.shape {
-        Shape::Bare => serving::serve(options.port, Ok).await,
+        Shape::Bare => serving::bare(options.port).await,
+        Shape::Guarded(folder) => {
+            serving::guarded(options.port, guarding::haechi(&folder).await?).await
+        }
     }
 }

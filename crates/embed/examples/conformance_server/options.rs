@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 /// What the command line asked for.
 #[derive(Debug)]
@@ -12,19 +13,23 @@ pub(crate) struct Options {
 }
 
 /// What stands between the callers and the server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Shape {
     /// Nothing.
     Bare,
+    /// The guard, which keeps its data in this folder.
+    Guarded(PathBuf),
 }
 
 /// Why the command line was not understood.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OptionsError {
-    #[error("unknown option `{0}`; there are --port N and --bare")]
+    #[error("unknown option `{0}`; there are --port N, --bare and --guarded FOLDER")]
     Unknown(String),
     #[error("`--port` needs a number from 0 to 65535")]
     Port,
+    #[error("`--guarded` needs the folder for the guard's data")]
+    Folder,
 }
 
 impl Options {
@@ -37,6 +42,10 @@ impl Options {
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--bare" => options.shape = Shape::Bare,
+                "--guarded" => {
+                    let folder = arguments.next().ok_or(OptionsError::Folder)?;
+                    options.shape = Shape::Guarded(folder.into());
+                }
                 "--port" => options.port = port(arguments.next())?,
                 _ => return Err(OptionsError::Unknown(argument)),
             }

@@ -1,0 +1,22 @@
+//! The guard around the server: everybody may do everything, so that nothing but the guard's own
+//! work can make a difference.
+
+use std::path::Path;
+
+use haechi_embed::{BuildError, Haechi};
+
+/// Callers of the suite have no credentials.
+const POLICY: &str = r#"
+[roles.anonymous]
+allow = ["*"]
+"#;
+
+/// A guard that lets everybody do everything, with its data in `folder`.
+pub(crate) async fn haechi(folder: &Path) -> Result<Haechi, BuildError> {
+    Haechi::builder("everything")
+        .settings(POLICY)
+        .data_directory(folder)
+        .dangerous_allow_anonymous()
+        .build()
+        .await
+}
