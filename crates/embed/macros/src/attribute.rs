@@ -6,7 +6,7 @@ use proc_macro2::{Span, TokenStream};
 use syn::LitStr;
 
 use crate::form::{Form, Item, items, texts};
-use crate::nearest::advice;
+use crate::nearest::{advice, nearest};
 use crate::problems::Problems;
 use crate::protection::{ACTIONS, Protections};
 use crate::role::KnownRoles;
@@ -28,6 +28,8 @@ const OPTIONS: [&str; 12] = [
     "timeout",
 ];
 
+/// Options that say who may call: exactly one stands in each attribute.
+const WHO: [&str; 3] = ["roles", "authenticated", "anyone"];
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The most calls of one tool at once.
 const MAX_CONCURRENCY: u32 = 100_000;
@@ -128,14 +130,16 @@ impl Reader<'_> {
         }
         let words = || OPTIONS.into_iter().chain(ACTIONS.map(|(word, _)| word));
         let all: Vec<&str> = words().collect();
+        // A word that was meant to say who may call is one problem, not two.
+        if let Some(meant) = nearest(&item.name, words()).filter(|meant| WHO.contains(meant)) {
+            self.seen.push((meant.to_owned(), item.span));
+        }
         let advice = advice(&item.name, words(), &format!("there are {}", all.join(", ")));
         self.problems.add(item.span, format!("`{}` is no option{advice}", item.name));
     }
 
     fn who(&mut self, item: Item) {
-        let other = ["roles", "authenticated", "anyone"]
-            .into_iter()
-            .find(|other| *other != item.name && self.seen(other).is_some());
+        let other = WHO.into_iter().find(|other| *other != item.name && self.seen(other).is_some());
         if let Some(other) = other {
             let text = format!("`{other}` says already who may call; keep it or `{}`", item.name);
             return self.problems.add(item.span, text);
@@ -317,8 +321,7 @@ impl Reader<'_> {
 
     /// What no option alone can tell.
     fn hold_together(&mut self) {
-        let who = ["roles", "authenticated", "anyone"];
-        if !who.iter().any(|word| self.seen(word).is_some()) {
+        if !WHO.iter().any(|word| self.seen(word).is_some()) {
             let text = format!("nobody may call this tool yet; say who may: {SAY_WHO}");
             self.problems.add(Span::call_site(), text);
         }

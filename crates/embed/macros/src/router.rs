@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, ImplItem, ImplItemFn, ItemImpl, Lit, Meta, Token, parse_quote};
 
 use crate::problems::Problems;
@@ -36,7 +37,7 @@ pub(crate) fn tool_router(arguments: &TokenStream, item: TokenStream) -> TokenSt
 
 fn check(block: &ItemImpl, cfgs: &BTreeSet<String>, problems: &mut Problems) {
     if let Some((_, path, _)) = &block.trait_ {
-        let place = syn::spanned::Spanned::span(path);
+        let place = path.span();
         let text = "`#[tool_router]` stands on an impl block of a trait; put the tools into one without, `impl YourServer`";
         problems.add(place, text);
     }
@@ -48,7 +49,7 @@ fn check(block: &ItemImpl, cfgs: &BTreeSet<String>, problems: &mut Problems) {
     }
     for method in block.items.iter().filter_map(method) {
         for attribute in method.attrs.iter().filter(|attribute| hides_rules(attribute)) {
-            let place = syn::spanned::Spanned::span(attribute);
+            let place = attribute.path().span();
             let text = "`#[secure_tool]` in `#[cfg_attr]` is not seen here; write it without, and `#[cfg]` on the method where it must be";
             problems.add(place, text);
         }

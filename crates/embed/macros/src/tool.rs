@@ -53,7 +53,7 @@ fn drop_second(method: &mut ImplItemFn, problems: &mut Problems) {
         let second = is_called(attribute, "secure_tool");
         if second {
             let text = "`#[secure_tool]` stands twice on this method; put all options into one";
-            problems.add(attribute.span(), text);
+            problems.add(attribute.path().span(), text);
         }
         !second
     });
@@ -63,7 +63,7 @@ fn check_method(method: &ImplItemFn, problems: &mut Problems) {
     let name = &method.sig.ident;
     if !method.attrs.iter().any(|attribute| is_called(attribute, "tool")) {
         let text = if is_boxed(&method.sig.output) {
-            "put `#[secure_tool]` above `#[tool]`: below it, the tool is open before the rules are read"
+            "put `#[secure_tool]` above `#[tool]`; below it, the tool is made before its rules are known"
         } else {
             "there is no `#[tool]` below this `#[secure_tool]`; write it on the next line, and move it there when it stands above"
         };

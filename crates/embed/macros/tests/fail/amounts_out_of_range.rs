@@ -1,0 +1,20 @@
+#[path = "../stand_in.rs"]
+mod stand_in;
+extern crate self as haechi_embed;
+pub use stand_in::*;
+
+use haechi_macros::{secure_tool, tool_router};
+use rmcp::tool;
+
+struct Server;
+
+#[tool_router]
+impl Server {
+    #[secure_tool(authenticated, sensitive(max_age = "30d"), timeout = "2d", rate = "0/s", concurrency = 0)]
+    #[tool]
+    async fn ask(&self) -> String {
+        String::new()
+    }
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+//! What the compiler says of rules that make no sense.
+
+#[cfg(test)]
+mod fail;
