@@ -11,6 +11,8 @@ mod problems;
 mod protection;
 mod role;
 mod router;
+#[cfg(test)]
+mod tests;
 mod tool;
 
 use proc_macro::TokenStream;
@@ -52,9 +54,18 @@ use proc_macro::TokenStream;
 /// guards the server; its input schema stays. `<name>_unguarded` is what was written, for tests.
 /// `<name>_security` is what the attribute says.
 ///
+/// A kind has one action in each direction. Kinds are written out, or as patterns in which `*` stands
+/// for any run of characters, or as people say them: `EMAIL`, `PHONE`, `CARD`, `NAME`, `ADDRESS`.
+///
 /// # Errors
 ///
 /// Whatever is wrong is a compile error with its fix, and all of one attribute come at once.
+///
+/// # Kinds
+///
+/// ```text
+#[doc = include_str!("kinds.txt")]
+/// ```
 #[proc_macro_attribute]
 pub fn secure_tool(arguments: TokenStream, item: TokenStream) -> TokenStream {
     tool::secure_tool(arguments.into(), item.into(), &role::KnownRoles::beside_manifest()).into()

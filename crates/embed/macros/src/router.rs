@@ -6,7 +6,10 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, Ident, ImplItem, ImplItemFn, ItemImpl, Lit, Meta, Token, parse_quote};
+use syn::{
+    Attribute, Expr, Ident, ImplItem, ImplItemFn, ItemImpl, Lit, Meta, Token, Visibility,
+    parse_quote,
+};
 
 use crate::problems::Problems;
 use crate::tool::{is_called, unraw};
@@ -100,7 +103,7 @@ fn choices(cfgs: &BTreeSet<String>) -> Vec<Vec<(String, bool)>> {
 struct Router {
     arguments: TokenStream,
     name: String,
-    visibility: TokenStream,
+    visibility: Visibility,
     may_be_empty: bool,
 }
 
@@ -110,7 +113,7 @@ impl Router {
         let mut router = Self {
             arguments: arguments.clone(),
             name: USUAL.to_owned(),
-            visibility: TokenStream::new(),
+            visibility: Visibility::Inherited,
             may_be_empty: false,
         };
         let parser = Punctuated::<Meta, Token![,]>::parse_terminated;
@@ -119,10 +122,11 @@ impl Router {
             router.may_be_empty |= meta.path().is_ident("allow_empty");
             let Meta::NameValue(pair) = meta else { continue };
             let Some(word) = word(&pair.value) else { continue };
-            if pair.path.is_ident("router") {
+            if pair.path.is_ident("router") && syn::parse_str::<Ident>(&word).is_ok() {
                 router.name = word;
             } else if pair.path.is_ident("vis") {
-                router.visibility = word.parse().unwrap_or_default();
+                let visibility = syn::parse_str::<Visibility>(&word);
+                router.visibility = visibility.unwrap_or(Visibility::Inherited);
             }
         }
         router

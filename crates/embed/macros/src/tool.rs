@@ -127,6 +127,8 @@ fn split(method: ImplItemFn) -> (ImplItemFn, ImplItemFn) {
     let mut tool = method;
     tool.attrs.retain_mut(stays_with_tool);
     tool.attrs.insert(0, parse_quote!(#[allow(clippy::too_many_arguments)]));
+    // `rmcp` takes the description from the comments behind the last other attribute.
+    tool.attrs.sort_by_key(|attribute| is_called(attribute, "doc"));
     let names = name_parameters(&mut tool);
     tool.sig.inputs.insert(1, parse_quote!(_admitted: ::haechi_embed::hidden::Admitted));
     let wait = tool.sig.asyncness.map(|_| quote!(.await));

@@ -93,6 +93,7 @@ where
     #[cfg(not(any()))]
     #[secure_tool(authenticated)]
     #[tool]
+    #[expect(clippy::needless_lifetimes, reason = "the form is what is tested")]
     async fn r#loop<'a>(&'a self, _caller: Caller) -> String {
         "kept".to_owned()
     }
@@ -144,10 +145,17 @@ pub(crate) struct WithHandler;
 
 #[tool_router(server_handler)]
 impl WithHandler {
-    /// The only one.
+    /// Without arguments.
     #[secure_tool(anyone)]
     #[tool]
     async fn only(&self) -> String {
         "only".to_owned()
+    }
+
+    /// With arguments.
+    #[secure_tool(anyone)]
+    #[tool]
+    async fn asks(&self, Parameters(question): Parameters<Question>) -> String {
+        question.text
     }
 }

@@ -8,7 +8,7 @@ use haechi_core::{Means, Principal, Sid};
 use haechi_embed::{Caller, Protection, Rate, Recording, Secured, ToolSecurity, Who};
 use rmcp::handler::server::common::schema_for_input;
 use rmcp::handler::server::wrapper::Parameters;
-use rmcp::model::Tool;
+use rmcp::model::{CallToolRequestParams, Tool};
 
 use crate::forms::{Generic, Question, TwoRouters, WithHandler};
 use crate::two_tools::Weather;
@@ -90,13 +90,13 @@ fn every_option_arrives_and_kinds_come_before_the_rest() {
 fn the_list_has_the_decorated_tools_that_are_compiled() {
     let rows = Generic::<String>::tool_security();
     let names: Vec<&str> = rows.iter().map(|(name, _)| &**name).collect();
-    assert_eq!(names, ["customerData", "ping", "plain", "loop"]);
+    assert_eq!(names, ["customerData", "ping", "plain", "r#loop"]);
     let router = Generic::<String>::tool_router();
     assert!(router.has_route("undecorated") && !router.has_route("elsewhere"));
     let both = TwoRouters::tool_security();
     assert_eq!(both.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), ["one", "two"]);
     assert!(TwoRouters::first().has_route("one") && TwoRouters::second().has_route("two"));
-    assert_eq!(WithHandler::tool_security().len(), 1);
+    assert_eq!(WithHandler::tool_security().len(), 2);
 }
 
 #[test]
@@ -115,4 +115,16 @@ async fn what_was_written_runs_without_its_guard_in_tests() {
     assert_eq!(server.ping_unguarded().await, "pong");
     let question = Question { text: "ab".to_owned(), times: 2 };
     assert_eq!(server.plain_unguarded(Parameters(question)), "abab");
+}
+
+#[tokio::test]
+async fn the_guard_decides_before_arguments_are_read() {
+    let bare = crate::weather::client(WithHandler).await;
+    let params = CallToolRequestParams::new("only");
+    let refused = bare.call_tool(params).await.unwrap_err().to_string();
+    assert!(refused.contains("behind its guard only"), "{refused}");
+    let arguments = serde_json::json!({ "question": 7 }).as_object().cloned().unwrap();
+    let params = CallToolRequestParams::new("asks").with_arguments(arguments);
+    let refused = bare.call_tool(params).await.unwrap_err().to_string();
+    assert!(refused.contains("behind its guard only"), "{refused}");
 }
