@@ -122,8 +122,9 @@ impl Router {
             router.may_be_empty |= meta.path().is_ident("allow_empty");
             let Meta::NameValue(pair) = meta else { continue };
             let Some(word) = word(&pair.value) else { continue };
-            if pair.path.is_ident("router") && syn::parse_str::<Ident>(&word).is_ok() {
-                router.name = word;
+            if pair.path.is_ident("router") {
+                let name = syn::parse_str::<Ident>(&word);
+                router.name = name.map_or(router.name, |name| unraw(&name));
             } else if pair.path.is_ident("vis") {
                 let visibility = syn::parse_str::<Visibility>(&word);
                 router.visibility = visibility.unwrap_or(Visibility::Inherited);
