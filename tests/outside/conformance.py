@@ -1,12 +1,15 @@
-"""The official conformance suite, direct and through the gateway: not one check may differ.
+"""The official conformance suite, without the guard and with it: not one check may differ.
 
-For each revision the same server is tested twice as the gateway sees it (HTTP and stdio). The map
-`scenario:check#occurrence -> status` of both runs must be equal, and the direct run must reach the
-number of passing checks that was counted for this server, so that two empty runs are not equal.
+For each revision the same server is tested directly and twice through the gateway (HTTP and stdio),
+and the server of `crates/embed/examples/conformance_server` bare and with the guard embedded. The
+map `scenario:check#occurrence -> status` of both runs must be equal, and the first run must reach
+the number of passing checks that was counted for this server, so that two empty runs are not equal.
 """
 
 import collections
+import contextlib
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -14,15 +17,21 @@ import sys
 import tempfile
 
 from haechi import Gateway, upstream
-from stand import MODULES, NODE, Checks, run
+from stand import HAECHI, MODULES, NODE, Checks, Process, free_port, run
 from upstreams import python_everything_http, python_everything_stdio
 
 SUITE = MODULES / "@modelcontextprotocol/conformance/dist/index.js"
+SERVER = os.environ.get("HAECHI_CONFORMANCE_SERVER", "")
 
 # Passing checks of the direct run; the second number counts those at 2026-07-28 without the
 # scenarios of the tasks extension, which this server does not have.
 LEAST = {"2025-11-25": 84, "2026-07-28": 169}
 REQUIRED = {"2025-11-25": None, "2026-07-28": 37}
+
+# The same of the embedded guard's server, which has every extension; no revision asks for skills.
+LEAST_EMBEDDED = {"2025-11-25": 84, "2026-07-28": 197}
+SKILLS = [f"sep-2640-skills-{part}" for part in ("directory", "enumeration", "manifest")]
+LEAST_SKILLS = 45
 
 # What cannot be the same, each with its reason; the status through the gateway must be just this one.
 # INFO is how the suite says that a check does not apply.
@@ -46,7 +55,11 @@ allow = ["*"]
 
 def suite(url, revision, out):
     """One run; returns exit status, text and the map of checks."""
-    command = [NODE, SUITE, "server", "--url", url, "--requirements", revision, "-o", out]
+    return scenarios(url, out, "--requirements", revision)
+
+
+def scenarios(url, out, *which):
+    command = [NODE, SUITE, "server", "--url", url, *which, "-o", out]
     status, text, err = run(command, timeout=240)
     return status, text + err, read_checks(pathlib.Path(out))
 
@@ -66,9 +79,8 @@ def read_checks(folder):
     return found
 
 
-def differences(direct, through, shape):
+def differences(direct, through, may_differ):
     """One line for each check that does not end the same way, or not in the one way it may."""
-    may_differ = {**UNLIKE["any"], **UNLIKE.get(shape, {})}
     lines = []
     for key in sorted(direct.keys() | through.keys()):
         left, right = status_of(direct, key), status_of(through, key)
@@ -100,12 +112,17 @@ def compare(checks, revision, shape, url, direct, scratch):
     name = f"{revision} through Haechi, {shape} upstream"
     with checks.guard(name):
         status, text, through = suite(url, revision, f"{scratch}/{revision}-{shape}")
-        lines = differences(direct, through, shape)
-        for line in lines:
-            print(f"          {line}", flush=True)
+        lines = differences(direct, through, {**UNLIKE["any"], **UNLIKE.get(shape, {})})
         checks.check(f"{name}: exit status 0", status == 0, text[-400:])
-        scored = sum(check["status"] != "INFO" for check in through.values())
-        checks.check(f"{name}: 0 differences in {scored} checks", not lines, f"{len(lines)} differ")
+        report(checks, name, through, lines)
+
+
+def report(checks, name, through, lines):
+    """Says how many checks were compared, and which of them differ."""
+    for line in lines:
+        print(f"          {line}", flush=True)
+    scored = sum(check["status"] != "INFO" for check in through.values())
+    checks.check(f"{name}: 0 differences in {scored} checks", not lines, f"{len(lines)} differ")
 
 
 def direct_run(checks, revision, url, scratch):
@@ -120,10 +137,7 @@ def direct_run(checks, revision, url, scratch):
     return found
 
 
-def main():
-    checks = Checks()
-    scratch = tempfile.mkdtemp(prefix="haechi-conformance-")
-    revisions = sys.argv[1:] or list(LEAST)
+def through_the_gateway(checks, revisions, scratch):
     with python_everything_http() as url:
         settings = Gateway.anonymous(
             upstream("web", url=url) + upstream("pipe", command=python_everything_stdio()) + OPEN
@@ -134,6 +148,75 @@ def main():
             with checks.guard(f"{revision} gateway"), Gateway(settings) as gateway:
                 for shape, name in (("HTTP", "web"), ("stdio", "pipe")):
                     compare(checks, revision, shape, gateway.url(f"/{name}/mcp"), direct, scratch)
+
+
+@contextlib.contextmanager
+def conformance_server(*shape):
+    """Our own server with everything the suite asks for; yields its URL."""
+    port = free_port()
+    with Process([SERVER, "--port", port, *shape], name="conformance-server") as process:
+        process.wait_for_port(port)
+        yield f"http://127.0.0.1:{port}/mcp"
+
+
+def embedded(checks, revisions, scratch):
+    """The same server bare and with the guard embedded; nothing may differ for any reason."""
+    data = f"{scratch}/guard"
+    with conformance_server("--bare") as bare, conformance_server("--guarded", data) as guarded:
+        for revision in revisions:
+            with checks.guard(f"{revision} embedded"):
+                runs = [
+                    suite(url, revision, f"{scratch}/{revision}-{name}")
+                    for name, url in (("bare", bare), ("guarded", guarded))
+                ]
+                embedded_runs(checks, revision, runs, LEAST_EMBEDDED[revision])
+        with checks.guard("skills embedded"):
+            runs = [
+                skills(url, f"{scratch}/skills-{name}")
+                for name, url in (("bare", bare), ("guarded", guarded))
+            ]
+            embedded_runs(checks, "skills", runs, LEAST_SKILLS)
+        with checks.guard("guard embedded"):
+            calls = recorded_calls(data)
+            checks.check(f"the embedded guard recorded {calls} tool calls", calls > 0)
+
+
+def skills(url, out):
+    """The scenarios of the skills extension, run one by one."""
+    ended = [scenarios(url, out, "--scenario", scenario) for scenario in SKILLS]
+    return max(status for status, _, _ in ended), ended[-1][1], ended[-1][2]
+
+
+def embedded_runs(checks, what, runs, least):
+    """Holds the run with the guard to the bare one, and that one to what was counted."""
+    (bare_status, bare_text, bare), (status, text, guarded) = runs
+    count, through = passing(bare), passing(guarded)
+    checks.check(f"{what} bare: exit status 0", bare_status == 0, bare_text[-400:])
+    checks.check(f"{what} bare: {count} passing checks", count >= least, f"wanted {least}")
+    checks.check(f"{what} with the guard embedded: exit status 0", status == 0, text[-400:])
+    name = f"{what} with the guard embedded: {through} passing checks"
+    report(checks, name, guarded, differences(bare, guarded, {}))
+
+
+def recorded_calls(data):
+    """How many tool calls the audit log in this folder has seen coming."""
+    query = [HAECHI, "audit", "query", "--json"]
+    status, out, err = run(query, env={"HAECHI_DATA_DIR": data}, timeout=60)
+    if status:
+        raise RuntimeError(f"haechi audit query ended with {status}: {err[-400:]}")
+    entries = [json.loads(line) for line in out.splitlines()]
+    calls = [entry for entry in entries if entry["event"] == "intent"]
+    return sum(entry["method"] == "tools/call" for entry in calls)
+
+
+def main():
+    checks = Checks()
+    scratch = tempfile.mkdtemp(prefix="haechi-conformance-")
+    revisions = sys.argv[1:] or list(LEAST)
+    with checks.guard("gateway"):
+        through_the_gateway(checks, revisions, scratch)
+    with checks.guard("embedded"):
+        embedded(checks, revisions, scratch)
     shutil.rmtree(scratch, ignore_errors=True)
     checks.close()
 

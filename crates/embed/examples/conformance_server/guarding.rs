@@ -5,10 +5,13 @@ use std::path::Path;
 
 use haechi_embed::{BuildError, Haechi};
 
-/// Callers of the suite have no credentials.
+/// Callers of the suite have no credentials, and call more often in a minute than a person does.
 const POLICY: &str = r#"
 [roles.anonymous]
 allow = ["*"]
+
+[limits]
+calls_per_minute = 60000000
 "#;
 
 /// A guard that lets everybody do everything, with its data in `folder`.
