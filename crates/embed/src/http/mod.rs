@@ -3,6 +3,7 @@
 
 mod body;
 mod config;
+mod route;
 mod sessions;
 mod verdict;
 mod visit;
@@ -24,6 +25,7 @@ use tower::{Layer, Service};
 
 pub use body::ReplyBody;
 pub use config::HttpConfig;
+pub use route::{RouteLayer, RouteService};
 pub(crate) use verdict::Verdict;
 
 use crate::Haechi;
@@ -108,7 +110,7 @@ where
         let (door, owners) = (Arc::clone(&self.door), Arc::clone(&self.owners));
         async move {
             let (head, body) = request.into_parts();
-            let visit = Visit::new(&door, &owners, &head);
+            let visit = Visit::new(&door, Some(&owners), &head);
             Ok(match Destination::of(&head, &door) {
                 _ if visit.is_foreign() => visit.foreign(),
                 Destination::Keys => visit.keys(),

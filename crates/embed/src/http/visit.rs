@@ -37,11 +37,11 @@ const METHODS: &str = "GET, POST, DELETE";
 
 /// One request, with what every step needs to know of it.
 pub(super) struct Visit<'a> {
-    door: &'a Door,
-    owners: &'a Owners,
-    head: &'a Parts,
-    language: Language,
-    origin: Origin,
+    pub(super) door: &'a Door,
+    owners: Option<&'a Owners>,
+    pub(super) head: &'a Parts,
+    pub(super) language: Language,
+    pub(super) origin: Origin,
     host: Result<&'a str, TransportError>,
 }
 
@@ -55,7 +55,7 @@ struct Message {
 }
 
 impl<'a> Visit<'a> {
-    pub(super) fn new(door: &'a Door, owners: &'a Owners, head: &'a Parts) -> Self {
+    pub(super) fn new(door: &'a Door, owners: Option<&'a Owners>, head: &'a Parts) -> Self {
         let text = |name| head.headers.get(name)?.to_str().ok();
         let language = text(&ACCEPT_LANGUAGE).and_then(Language::of_accept);
         let peer = head.extensions.get::<SocketAddr>();
@@ -146,7 +146,7 @@ impl<'a> Visit<'a> {
         self.outward(&caller, response)
     }
 
-    async fn caller(&self) -> Result<Caller, Box<Response<ReplyBody>>> {
+    pub(super) async fn caller(&self) -> Result<Caller, Box<Response<ReplyBody>>> {
         let presented = haechi_face::credentials::read(self.head);
         let presented = presented.map_err(|error| Box::new(self.turn_away(&error)))?;
         let guard = self.door.haechi.guard();
@@ -183,13 +183,15 @@ impl<'a> Visit<'a> {
         let named = session_id(&self.head.headers);
         let named = named.map_err(|error| Box::new(self.turn_away(&error)))?;
         let (sid, now) = (&caller.principal().sid, self.now());
-        if message.is_some_and(|message| message.opens) && !self.owners.has_room(sid, now) {
+        if message.is_some_and(|message| message.opens)
+            && !self.owners.is_some_and(|owners| owners.has_room(sid, now))
+        {
             let retry_after = Duration::from_secs(60);
             let refusal = Refusal::TooMany { retry_after, entry: None };
             return Err(Box::new(self.refused(&refusal, message)));
         }
         match named {
-            Some(session) if !self.owners.is_of(session, sid, now) => {
+            Some(session) if !self.owners.is_some_and(|owners| owners.is_of(session, sid, now)) => {
                 let refusal = Refusal::UnknownHandle("session");
                 Err(Box::new(self.refused(&refusal, message)))
             }
@@ -198,17 +200,15 @@ impl<'a> Visit<'a> {
     }
 
     fn keep_session<R>(&self, caller: &Caller, message: Option<&Message>, response: &Response<R>) {
-        if !response.status().is_success() {
-            return;
-        }
+        let Some(owners) = self.owners.filter(|_| response.status().is_success()) else { return };
         let opened = response.headers().get(&SESSION_ID).and_then(|value| value.to_str().ok());
         if let Some(session) = opened.filter(|_| message.is_some_and(|message| message.opens)) {
-            self.owners.bind(session, &caller.principal().sid, self.now());
+            owners.bind(session, &caller.principal().sid, self.now());
         }
         if self.head.method == Method::DELETE
             && let Ok(Some(session)) = session_id(&self.head.headers)
         {
-            self.owners.forget(session);
+            owners.forget(session);
         }
     }
 
@@ -220,14 +220,20 @@ impl<'a> Visit<'a> {
         verdict: Option<Verdict>,
     ) -> Request<Full<Bytes>> {
         let body = message.map(|message| message.body.bytes().clone()).unwrap_or_default();
+        let mut head = self.inward_head(caller);
+        verdict.map(|verdict| head.extensions.insert(verdict));
+        Request::from_parts(head, Full::new(body))
+    }
+
+    /// Credentials stay out here; who was proved by them goes along.
+    pub(super) fn inward_head(&self, caller: &Caller) -> Parts {
         let mut head = self.head.clone();
         head.headers.remove(http::header::AUTHORIZATION);
         head.headers.remove(http::header::COOKIE);
         head.extensions.insert(caller.clone());
         head.extensions.insert(self.origin.clone());
         head.extensions.insert(self.language);
-        verdict.map(|verdict| head.extensions.insert(verdict));
-        Request::from_parts(head, Full::new(body))
+        head
     }
 
     fn outward<R>(&self, caller: &Caller, response: Response<R>) -> Response<ReplyBody>
@@ -246,19 +252,25 @@ impl<'a> Visit<'a> {
     }
 
     fn refused(&self, refusal: &Refusal, message: Option<&Message>) -> Response<ReplyBody> {
-        let metadata = self.door.resource().metadata_address(self.host());
-        let scopes = &self.door.config.scopes;
-        let challenge = Challenge { resource_metadata: &metadata, scopes };
         let telling = Telling {
             language: self.language,
             tell_denied: self.door.tell_denied,
             tool: message.and_then(|message| message.tool.as_deref()),
         };
         let id = message.and_then(|message| message.id.as_ref());
-        reply::refused(refusal, telling, &challenge, id).map(ReplyBody::whole)
+        self.challenged(|challenge| reply::refused(refusal, telling, challenge, id))
     }
 
-    fn turn_away(&self, error: &TransportError) -> Response<ReplyBody> {
+    pub(super) fn challenged(
+        &self,
+        answer: impl FnOnce(&Challenge<'_>) -> Response<Bytes>,
+    ) -> Response<ReplyBody> {
+        let metadata = self.door.resource().metadata_address(self.host());
+        let scopes = &self.door.config.scopes;
+        answer(&Challenge { resource_metadata: &metadata, scopes }).map(ReplyBody::whole)
+    }
+
+    pub(super) fn turn_away(&self, error: &TransportError) -> Response<ReplyBody> {
         self.door.haechi.guard().count_refusal(&self.origin, error.word());
         reply::transport(error, self.language, error.id()).map(ReplyBody::whole)
     }
