@@ -20,6 +20,8 @@ pub enum Means {
     ForeignToken,
     /// An API key of this gateway.
     ApiKey,
+    /// A gateway in front, which proved the caller and vouches for it.
+    Gateway,
     /// The owner of the process, told by the operating system.
     OperatingSystem,
     /// Nothing was presented, and the settings allow that here.
@@ -35,6 +37,7 @@ impl Means {
             Self::OwnToken => "own-token",
             Self::ForeignToken => "foreign-token",
             Self::ApiKey => "api-key",
+            Self::Gateway => "gateway",
             Self::OperatingSystem => "operating-system",
             Self::Anonymous => "anonymous",
         }

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use haechi_core::json::{Editor, Text, quote};
 use haechi_core::{Principal, UpstreamName};
-use haechi_identity::{CallerAssertion, Identity};
+use haechi_identity::{CallerAssertion, Identity, PresentedCaller};
 
-use crate::{GovernedCall, Refusal};
+use crate::{Call, GovernedCall, Guard, Refusal};
 
 /// The member of `params._meta` that carries the assertion.
-pub(crate) const CALLER_META: &str = "haechi/caller";
+pub const CALLER_META: &str = "haechi/caller";
 
 /// The header that carries the assertion over HTTP.
-pub(crate) const CALLER_HEADER: &str = "Haechi-Caller";
+pub const CALLER_HEADER: &str = "Haechi-Caller";
 
 const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
 
@@ -24,6 +24,59 @@ pub enum CallerMode {
     None,
     /// A JWT by the gateway's key, bound to this request, 60 seconds at most.
     Signed,
+}
+
+impl Guard {
+    /// Proves who calls by the word of a gateway in front: by the assertion in the header
+    /// [`CALLER_HEADER`] or in [`CALLER_META`] of the request. `None` when there is neither: then
+    /// other credentials decide.
+    ///
+    /// An assertion is good once: ask once for each call. A refusal here is counted, not recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Malformed`] for two that differ and for what is no governed request,
+    /// [`Refusal::Unauthenticated`], or [`Refusal::Unavailable`] when nothing can be decided.
+    pub async fn authenticate_caller(&self, call: &Call) -> Result<Option<Principal>, Refusal> {
+        let proved = self.prove_caller(call).await;
+        proved.inspect_err(|refusal| {
+            let word = match refusal {
+                Refusal::Unauthenticated(error) => error.word(),
+                other => other.word(),
+            };
+            self.count_refusal(&call.origin, word);
+        })
+    }
+
+    async fn prove_caller(&self, call: &Call) -> Result<Option<Principal>, Refusal> {
+        let Some(assertion) = presented(call)? else { return Ok(None) };
+        let governed = GovernedCall::read(call.clone())?;
+        let name = &governed.resource().name;
+        let presented = PresentedCaller {
+            assertion: &assertion,
+            method: governed.method(),
+            tool: (!name.is_empty()).then_some(&**name),
+            request_id: governed.id(),
+        };
+        let proved = self.rooms().identity.authenticate_caller(&presented).await;
+        proved.map(Some).map_err(Self::unauthenticated)
+    }
+}
+
+/// The one assertion that comes with a call.
+fn presented(call: &Call) -> Result<Option<String>, Refusal> {
+    let named = |(name, _): &&(String, String)| name.eq_ignore_ascii_case(CALLER_HEADER);
+    let headers = call.headers.iter().filter(named).map(|(_, value)| value.clone());
+    let meta = call.body.text().path(&["params", "_meta", CALLER_META]);
+    let malformed = Refusal::Malformed("the caller assertion is not one text");
+    let meta = match meta.map(|meta| meta.string().map(|text| text.into_owned())) {
+        Some(None) => return Err(malformed),
+        Some(text) => text,
+        None => None,
+    };
+    let mut all = headers.chain(meta);
+    let first = all.next();
+    if all.any(|other| Some(&other) != first.as_ref()) { Err(malformed) } else { Ok(first) }
 }
 
 /// Takes out what a client sent under the assertion's name, and puts the true one in; the text of

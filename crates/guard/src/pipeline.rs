@@ -177,14 +177,17 @@ impl Guard {
         let proved = self.rooms.identity.authenticate(credentials, audience).await;
         proved.map_err(|error| {
             self.count_refusal(origin, error.word());
-            match error {
-                AuthenticationError::Unavailable(source) => {
-                    Refusal::Unavailable(Some(source.into()))
-                }
-                AuthenticationError::Unnamed(source) => Refusal::Unavailable(Some(source.into())),
-                other => Refusal::Unauthenticated(other),
-            }
+            Self::unauthenticated(error)
         })
+    }
+
+    /// The refusal of whoever is not known, or not now.
+    pub(crate) fn unauthenticated(error: AuthenticationError) -> Refusal {
+        match error {
+            AuthenticationError::Unavailable(source) => Refusal::Unavailable(Some(source.into())),
+            AuthenticationError::Unnamed(source) => Refusal::Unavailable(Some(source.into())),
+            other => Refusal::Unauthenticated(other),
+        }
     }
 
     /// The first door: walks the line with one call and brings its answer back.

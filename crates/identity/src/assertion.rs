@@ -55,7 +55,8 @@ impl Identity {
     ///
     /// Claims: `iss` (this gateway), `aud` (the upstream), `sub` and `sub_iss` (who the caller is,
     /// and who vouches), `iat`, `exp`, `jti`, `method`, `tool`, `request_id`, `name`,
-    /// `preferred_username`, `roles`.
+    /// `preferred_username`, `roles`, `means` (how the caller proved itself here) and `auth_time` (when
+    /// the person last signed in).
     ///
     /// # Errors
     ///
@@ -90,7 +91,11 @@ impl Identity {
             "method": assertion.method,
             "request_id": request_id,
             "roles": *principal.roles,
+            "means": principal.means.as_str(),
         });
+        if let (Some(claims), Some(at)) = (claims.as_object_mut(), principal.authenticated_at) {
+            claims.insert("auth_time".to_owned(), json!(at.as_secs()));
+        }
         let optional = [
             ("tool", assertion.tool),
             ("name", principal.name.as_deref()),

@@ -12,7 +12,7 @@ use crate::jose::{Compact, MAX_TOKEN_BYTES, TokenError, claimed_issuer, ensure, 
 use crate::own_token::{OwnRules, OwnToken, of_user};
 use crate::principal::Proved;
 use crate::standing::{Standing, TokenNames};
-use crate::{ApiKeyError, Audience, Identity};
+use crate::{ApiKeyError, Audience, CallerError, Identity};
 
 /// The role of the operating-system user that owns the process.
 const OWNER: &str = "owner";
@@ -36,6 +36,9 @@ pub enum AuthenticationError {
     /// The API key was not accepted.
     #[error(transparent)]
     ApiKey(#[from] ApiKeyError),
+    /// The caller that a gateway vouches for was not accepted.
+    #[error(transparent)]
+    Caller(#[from] CallerError),
     /// The user behind the credentials does not exist any more.
     #[error("the user does not exist any more")]
     UserRemoved,
@@ -62,6 +65,7 @@ impl AuthenticationError {
             Self::NotAccepted => "credentials-kind",
             Self::Token(error) => error.word(),
             Self::ApiKey(error) => error.word(),
+            Self::Caller(error) => error.word(),
             Self::UserRemoved => "user-removed",
             Self::UserDisabled => "user-disabled",
             Self::RolesChanged => "roles-changed",

@@ -31,6 +31,8 @@ pub struct IdentityConfig {
     pub anonymous: Option<Anonymous>,
     /// Roles of the operating-system user who started the program, besides `owner`.
     pub owner_roles: BTreeSet<String>,
+    /// The gateway in front whose signed callers are accepted; `None` accepts none.
+    pub gateway: Option<GatewayCallers>,
 }
 
 impl IdentityConfig {
@@ -46,6 +48,7 @@ impl IdentityConfig {
             cache_entries: 10_000,
             anonymous: None,
             owner_roles: BTreeSet::new(),
+            gateway: None,
         }
     }
 }
@@ -120,6 +123,22 @@ pub enum KeyLocation {
     File(PathBuf),
     /// An address, read through [`Fetch`].
     Url(String),
+    /// The set itself, as whoever started this process gave it.
+    Given(String),
+}
+
+/// A gateway in front: it proves who calls, and says so in an assertion for one server and one call
+/// ([`crate::CALLER_TYPE`]).
+#[derive(Clone, Debug)]
+pub struct GatewayCallers {
+    /// Its `iss`, compared exactly; `None` leaves it to the keys, which are its alone.
+    pub issuer: Option<String>,
+    /// What it calls this server: the upstream's name in its settings.
+    pub audience: String,
+    /// Its public keys.
+    pub keys: KeyLocation,
+    /// How often they are read.
+    pub refresh: KeyRefresh,
 }
 
 /// Values of `typ` that are accepted as an access token of a foreign issuer.

@@ -31,6 +31,8 @@ impl Identity {
                 self.confirm_api_key(principal, now).await?;
                 self.confirm_user(principal).await
             }
+            // The gateway knows its users; here only what was revoked here is known.
+            Means::Gateway => Ok(standing.check_not_revoked(&names(principal))?),
             Means::Password => self.confirm_user(principal).await,
             Means::Anonymous => {
                 let admitted = self.config.anonymous.is_some();

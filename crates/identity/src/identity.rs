@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use crate::api_key::{self, MadeApiKey};
 use crate::authenticate::OPERATING_SYSTEM;
 use crate::cache::VerifiedCache;
+use crate::gateway::Gateway;
 use crate::issuer::Issuer;
 use crate::jose::Algorithm;
 use crate::keyring::{self, Keyring, MakeKeyError};
@@ -38,6 +39,7 @@ pub struct Identity {
     pub(crate) cache: VerifiedCache,
     pub(crate) hasher: PasswordHasher,
     pub(crate) throttle: Throttle,
+    pub(crate) gateway: Option<Gateway>,
 }
 
 impl fmt::Debug for Identity {
@@ -115,6 +117,7 @@ impl Identity {
             reloading: Mutex::new(()),
             cache: VerifiedCache::new(config.cache_entries),
             throttle: Throttle::new(config.lockout.clone()),
+            gateway: config.gateway.clone().map(|it| Gateway::new(it, surroundings.clock.now())),
             hasher,
             config,
             stores,
@@ -221,6 +224,12 @@ fn check(config: &IdentityConfig) -> Result<(), IdentityError> {
     let none = config.passwords.concurrent == 0;
     problem(none, "passwords.concurrent", "must be at least 1")?;
     problem(config.cache_entries == 0, "cache_entries", "must be at least 1")?;
+    if let Some(gateway) = &config.gateway {
+        let nobody = gateway.audience.is_empty();
+        problem(nobody, "gateway.audience", "must be what the gateway calls this server")?;
+        let nameless = gateway.issuer.as_ref().is_some_and(String::is_empty);
+        problem(nameless, "gateway.issuer", "must be the gateway's own name")?;
+    }
     let mut names = BTreeSet::from([config.issuer.as_str(), OPERATING_SYSTEM]);
     for issuer in &config.issuers {
         let key = |name: &str| format!("issuers.{}.{name}", issuer.issuer);

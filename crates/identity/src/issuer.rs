@@ -88,7 +88,7 @@ fn at_path<'a>(claims: &'a Value, path: &[String]) -> Option<&'a Value> {
 }
 
 /// A claim that must be a string of reasonable length where it stands.
-fn text(value: Option<&Value>) -> Result<Option<String>, TokenError> {
+pub(crate) fn text(value: Option<&Value>) -> Result<Option<String>, TokenError> {
     let flaw = TokenError::Malformed(Flaw::Claim);
     let Some(value) = value else { return Ok(None) };
     let text = value.as_str().ok_or(flaw)?;
@@ -97,7 +97,7 @@ fn text(value: Option<&Value>) -> Result<Option<String>, TokenError> {
 }
 
 /// A claim that must be one string, or an array of strings, where it stands.
-fn names(value: Option<&Value>) -> Result<BTreeSet<String>, TokenError> {
+pub(crate) fn names(value: Option<&Value>) -> Result<BTreeSet<String>, TokenError> {
     let flaw = TokenError::Malformed(Flaw::Claim);
     let one = |value: &Value| value.as_str().map(str::to_owned).ok_or(flaw);
     match value {

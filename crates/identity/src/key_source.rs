@@ -147,6 +147,7 @@ impl KeySource {
 
     async fn read(&self, fetch: &dyn Fetch) -> Result<(KeySet, Option<u64>), ReadError> {
         let (bytes, max_age) = match &self.location {
+            KeyLocation::Given(text) => (text.clone().into_bytes(), None),
             KeyLocation::File(path) => (read_file(path).await?, None),
             KeyLocation::Url(url) => {
                 let fetched = fetch.fetch(url).await?;

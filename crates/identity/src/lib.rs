@@ -7,6 +7,7 @@ mod authenticate;
 mod cache;
 mod config;
 mod confirm;
+mod gateway;
 mod identity;
 mod issuer;
 pub mod jose;
@@ -27,9 +28,10 @@ pub use api_key::ApiKeyError;
 pub use assertion::{AssertionError, CALLER_TYPE, CallerAssertion, MAX_ASSERTION_LIFETIME};
 pub use authenticate::AuthenticationError;
 pub use config::{
-    Anonymous, Audience, ClaimMapping, ClaimPath, ForeignIssuer, IdentityConfig, KeyLocation,
-    KeyRefresh, Lockout, OwnTokens, PasswordPolicy, Stores, Surroundings, TokenTypes,
+    Anonymous, Audience, ClaimMapping, ClaimPath, ForeignIssuer, GatewayCallers, IdentityConfig,
+    KeyLocation, KeyRefresh, Lockout, OwnTokens, PasswordPolicy, Stores, Surroundings, TokenTypes,
 };
+pub use gateway::{CallerError, PresentedCaller};
 pub use identity::{Identity, IdentityError, Stopped};
 pub use password::PasswordError;
 pub use sign_in::{IssuedToken, SignInAttempt, SignInError};

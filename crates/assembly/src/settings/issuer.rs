@@ -133,7 +133,7 @@ impl RawIssuer {
     }
 }
 
-fn location(base: &Path, text: &str) -> Result<Option<KeyLocation>, String> {
+pub(crate) fn location(base: &Path, text: &str) -> Result<Option<KeyLocation>, String> {
     if let Some(file) = text.strip_prefix("file:") {
         return path(base, file).map(KeyLocation::File).map(Some);
     }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod embedded;
+mod gateway;
 mod issuer;
 mod limits;
 mod listen;
@@ -21,7 +22,9 @@ use std::path::{Path, PathBuf};
 
 use haechi_core::UpstreamName;
 use haechi_guard::GuardConfig;
-use haechi_identity::{Anonymous, ForeignIssuer, IdentityConfig, Lockout, PasswordPolicy};
+use haechi_identity::{
+    Anonymous, ForeignIssuer, GatewayCallers, IdentityConfig, Lockout, PasswordPolicy,
+};
 use haechi_policy::Role;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -48,11 +51,12 @@ const MAX_BYTES: u64 = 4 << 20;
 pub const ANONYMOUS_ROLE: &str = "anonymous";
 
 /// Sections that are read once, at the start.
-const READ_ONCE: [&str; 14] = [
+const READ_ONCE: [&str; 15] = [
     "data",
     "listen",
     "token",
     "issuer",
+    "gateway",
     "password",
     "lockout",
     "api_key",
@@ -95,6 +99,8 @@ pub struct Settings {
     pub token: TokenSettings,
     /// Authorization servers of somebody else.
     pub issuers: Vec<ForeignIssuer>,
+    /// The gateway in front of a program that embeds the guard, whose callers are accepted.
+    pub gateway: Option<GatewayCallers>,
     /// How passwords are kept.
     pub password: PasswordPolicy,
     /// How failed sign-ins slow the next one down.
@@ -146,6 +152,9 @@ struct RawSettings {
     token: token::RawToken,
     /// Authorization servers of somebody else, whose tokens are accepted.
     issuer: Vec<issuer::RawIssuer>,
+    /// The gateway in front of a program that embeds the guard, whose callers are accepted. For such
+    /// programs only.
+    gateway: Option<gateway::RawGateway>,
     password: token::RawPassword,
     lockout: token::RawLockout,
     api_key: token::RawApiKey,
@@ -280,6 +289,7 @@ impl Settings {
             cache_entries: self.limits.verified_tokens,
             anonymous: self.listen.anonymous.then(anonymous),
             owner_roles: self.owner_roles.clone(),
+            gateway: self.gateway.clone(),
         }
     }
 
@@ -331,6 +341,7 @@ impl RawSettings {
             vault: self.vault.check(base, problems),
             token: self.token.check(listen.public_url.as_deref(), problems),
             issuers: issuers(self.issuer, base, problems),
+            gateway: self.gateway.and_then(|raw| raw.check(embedded, base, problems)),
             password: self.password.check(problems),
             lockout: self.lockout.check(problems),
             api_key: self.api_key.check(problems),

@@ -16,7 +16,7 @@ use haechi_guard::{
     Answer, Call, GovernedCall, Incoming, IncomingBody, Outgoing, Proofs, Refusal, SessionPass,
     Upstream, UpstreamFailure,
 };
-use haechi_identity::Audience;
+use haechi_identity::{Audience, KeyLocation};
 use haechi_policy::CedarFile;
 
 const SMALL: &str = "[audit]\nsegment_size = \"256 KiB\"\nreserve = \"64 KiB\"\n";
@@ -276,4 +276,39 @@ fn a_program_may_keep_its_settings_in_a_file() {
     assert_eq!(settings.data, Some(folder.path().join("kept")));
     assert_eq!(settings.files(), [file]);
     assert!(Settings::load_embedded(&desk(), &folder.path().join("none")).is_err());
+}
+
+#[test]
+fn a_program_behind_a_gateway_names_its_keys_and_a_gateway_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |text: &str| Settings::embedded(&desk(), text, folder.path());
+    let short = read("[gateway]\njwks = \"file:keys.json\"").unwrap();
+    let gateway = short.identity().gateway.unwrap();
+    assert_eq!((gateway.issuer, &*gateway.audience), (None, "desk"));
+    assert_eq!(gateway.keys, KeyLocation::File(folder.path().join("keys.json")));
+    let long = read(
+        "[gateway]\nissuer = \"https://front.example\"\naudience = \"crm\"\n\
+         jwks = \"https://front.example/keys\"",
+    );
+    let gateway = long.unwrap().gateway.unwrap();
+    assert_eq!(
+        (gateway.issuer.as_deref(), &*gateway.audience),
+        (Some("https://front.example"), "crm")
+    );
+    assert_eq!(gateway.keys, KeyLocation::Url("https://front.example/keys".to_owned()));
+    let cases = [
+        ("[gateway]", "gateway.jwks", "is needed"),
+        ("[gateway]\njwks = \"http://far.example\"", "gateway.jwks", "https://"),
+        ("[gateway]\njwks = \"env:HAECHI_TEST_NOT_SET\"", "gateway.jwks", "HAECHI_TEST_NOT_SET"),
+        ("[gateway]\njwks = \"env:PATH\"", "gateway.jwks", "not strict JSON"),
+        ("[gateway]\njwks = \"file:k\"\nissuer = \"\"", "gateway.issuer", "must be a name"),
+        ("[gateway]\njwks = \"file:k\"\nx = 1", "gateway.x", "unknown field"),
+    ];
+    for (text, key, what) in cases {
+        let found = read(text).unwrap_err();
+        let fits = found.iter().any(|problem| problem.key == key && problem.what.contains(what));
+        assert!(fits, "{text}\n{found}");
+    }
+    let gateway = Settings::parse("[gateway]\njwks = \"file:k\"", folder.path()).unwrap_err();
+    assert!(gateway.to_string().contains("this is the gateway"), "{gateway}");
 }

@@ -1,7 +1,7 @@
 //! Why nobody is known by these credentials, in both languages.
 
 use haechi_identity::jose::TokenError;
-use haechi_identity::{ApiKeyError, AuthenticationError, SignInError};
+use haechi_identity::{ApiKeyError, AuthenticationError, CallerError, SignInError};
 
 use super::Language;
 
@@ -19,6 +19,7 @@ pub fn authentication(error: &AuthenticationError, language: Language) -> String
         ),
         AuthenticationError::Token(error) => return token(*error, language),
         AuthenticationError::ApiKey(error) => api_key(*error),
+        AuthenticationError::Caller(error) => caller(*error),
         AuthenticationError::UserRemoved => (
             "the user of these credentials does not exist any more",
             "이 자격 증명의 사용자는 더 이상 존재하지 않습니다",
@@ -37,6 +38,50 @@ pub fn authentication(error: &AuthenticationError, language: Language) -> String
         ),
     };
     language.choose(english, korean)
+}
+
+/// Whoever reads this runs the gateway in front: people behind it cannot do anything about it.
+const fn caller(error: CallerError) -> (&'static str, &'static str) {
+    match error {
+        CallerError::NoGateway => (
+            "this server accepts no callers of a gateway",
+            "이 서버는 게이트웨이의 호출자를 받지 않습니다",
+        ),
+        CallerError::Token(TokenError::Expired(_)) => (
+            "the gateway's word for this caller has expired; check the clocks",
+            "이 호출자에 대한 게이트웨이의 보증이 만료되었습니다. 시계를 확인하세요",
+        ),
+        CallerError::Token(TokenError::Revoked) => {
+            ("this caller was revoked here", "이 호출자는 여기서 폐기되었습니다")
+        }
+        CallerError::Replayed => (
+            "the gateway's word for this caller was used before",
+            "이 호출자에 대한 게이트웨이의 보증은 이미 사용되었습니다",
+        ),
+        CallerError::Anonymous => (
+            "the gateway does not know this caller; sign in there first",
+            "게이트웨이가 이 호출자를 알지 못합니다. 먼저 게이트웨이에 로그인하세요",
+        ),
+        CallerError::TooMany => (
+            "too many calls through the gateway at once; try again in a minute",
+            "게이트웨이를 통한 호출이 한꺼번에 너무 많습니다. 1분 뒤에 다시 시도하세요",
+        ),
+        CallerError::WrongIssuer | CallerError::WrongAudience => (
+            "the gateway's word for this caller is of another gateway or for another server",
+            "이 호출자에 대한 보증이 다른 게이트웨이의 것이거나 다른 서버용입니다",
+        ),
+        CallerError::WrongMethod | CallerError::WrongTool | CallerError::WrongRequest => (
+            "the gateway's word for this caller is for another call",
+            "이 호출자에 대한 게이트웨이의 보증은 다른 호출용입니다",
+        ),
+        CallerError::Token(_)
+        | CallerError::WrongType
+        | CallerError::WrongLifetime
+        | CallerError::BeforeStart => (
+            "the gateway's word for this caller is not accepted",
+            "이 호출자에 대한 게이트웨이의 보증을 받지 않습니다",
+        ),
+    }
 }
 
 fn token(error: TokenError, language: Language) -> String {

@@ -7,7 +7,7 @@ use haechi_core::rpc::RpcError;
 use haechi_core::{SealError, Sid, StoreError};
 use haechi_guard::{Refusal, UpstreamFailure};
 use haechi_identity::jose::{Flaw, TokenError};
-use haechi_identity::{ApiKeyError, AuthenticationError, SignInError};
+use haechi_identity::{ApiKeyError, AuthenticationError, CallerError, SignInError};
 
 use super::*;
 use crate::headers::{HeaderError, HeaderProblem, METHOD};
@@ -80,6 +80,22 @@ fn authentication_errors() -> Vec<AuthenticationError> {
     ];
     all.extend(token_errors().into_iter().map(AuthenticationError::Token));
     all.extend(keys.into_iter().map(AuthenticationError::ApiKey));
+    let callers = [
+        CallerError::NoGateway,
+        CallerError::WrongType,
+        CallerError::WrongIssuer,
+        CallerError::WrongAudience,
+        CallerError::WrongLifetime,
+        CallerError::BeforeStart,
+        CallerError::WrongMethod,
+        CallerError::WrongTool,
+        CallerError::WrongRequest,
+        CallerError::Replayed,
+        CallerError::TooMany,
+        CallerError::Anonymous,
+    ];
+    let callers = callers.into_iter().chain(token_errors().into_iter().map(CallerError::Token));
+    all.extend(callers.map(AuthenticationError::Caller));
     all
 }
 

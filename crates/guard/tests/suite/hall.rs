@@ -19,7 +19,7 @@ use haechi_guard::{
     Answer, AnswerBody, AnswerItem, Call, Guard, GuardConfig, Incoming, IncomingBody, IncomingItem,
     Outgoing, Passage, Proofs, Refusal, Rooms, SessionPass, Upstream, UpstreamFailure,
 };
-use haechi_identity::{Identity, IdentityConfig, Stores, Surroundings};
+use haechi_identity::{GatewayCallers, Identity, IdentityConfig, Stores, Surroundings};
 use haechi_policy::{Policy, PolicySource, Role, Rule, RuleKind, SensitiveRule};
 use haechi_storage::{Memory, MemorySubjectKeys};
 use haechi_vault::{SubjectSealer, Vault, VaultConfig, VaultStores};
@@ -157,6 +157,11 @@ impl Hall {
     }
 
     pub(crate) async fn with(config: GuardConfig) -> Self {
+        Self::behind(config, None).await
+    }
+
+    /// A hall behind a gateway whose callers it accepts.
+    pub(crate) async fn behind(config: GuardConfig, gateway: Option<GatewayCallers>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("audit");
         let clock = Arc::new(ManualClock::at(Timestamp(1_800_000_000_000)));
@@ -191,7 +196,8 @@ impl Hall {
             fetch: Arc::new(NoFetch),
             file_key,
         };
-        let settings = IdentityConfig::new("https://guard.example");
+        let mut settings = IdentityConfig::new("https://guard.example");
+        settings.gateway = gateway;
         let identity = Arc::new(Identity::open(settings, stores, surroundings).await.unwrap());
         let mut audit = AuditConfig::new(&directory, "test");
         audit.durability = Durability::Kill;

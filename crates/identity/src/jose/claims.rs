@@ -92,7 +92,11 @@ impl Claims {
 }
 
 /// Checks the end of a token at `now`. The end is exclusive (RFC 7519 §4.1.4), `leeway` later.
-fn check_expiry(expires_at: Timestamp, leeway: Duration, now: Timestamp) -> Result<(), TokenError> {
+pub(crate) fn check_expiry(
+    expires_at: Timestamp,
+    leeway: Duration,
+    now: Timestamp,
+) -> Result<(), TokenError> {
     let end = expires_at.after(leeway);
     ensure(now < end, TokenError::Expired(now.since(expires_at)))?; // check: exp
     Ok(())
@@ -124,7 +128,7 @@ fn is_accepted_type(kind: Option<&str>, types: TokenTypes) -> bool {
     }
 }
 
-fn object(payload: &[u8]) -> Result<Text<'_>, TokenError> {
+pub(crate) fn object(payload: &[u8]) -> Result<Text<'_>, TokenError> {
     let flaw = TokenError::Malformed(Flaw::Claims);
     let claims = json::check(payload, &Limits::TOKEN).map_err(|_| flaw)?;
     ensure(claims.kind() == Kind::Object, flaw)?; // check: claims are an object
@@ -132,7 +136,11 @@ fn object(payload: &[u8]) -> Result<Text<'_>, TokenError> {
 }
 
 /// A claim that must be a string of reasonable length, and not empty, where it stands.
-fn name(claims: Text<'_>, claim: &str, flaw: Flaw) -> Result<Option<String>, TokenError> {
+pub(crate) fn name(
+    claims: Text<'_>,
+    claim: &str,
+    flaw: Flaw,
+) -> Result<Option<String>, TokenError> {
     let Some(value) = claims.member(claim) else { return Ok(None) };
     let text = value.string().ok_or(TokenError::Malformed(flaw))?;
     let fits = !text.is_empty() && text.len() <= MAX_NAME_BYTES;
@@ -141,7 +149,7 @@ fn name(claims: Text<'_>, claim: &str, flaw: Flaw) -> Result<Option<String>, Tok
 }
 
 /// `aud`: a string, or an array of strings with at least one (RFC 7519 §4.1.3).
-fn audiences(claims: Text<'_>) -> Result<Vec<String>, TokenError> {
+pub(crate) fn audiences(claims: Text<'_>) -> Result<Vec<String>, TokenError> {
     let flaw = TokenError::Malformed(Flaw::Audience);
     let value = claims.member("aud").ok_or(flaw)?;
     let text = |value: Text<'_>| value.string().map(|text| text.into_owned()).ok_or(flaw);
@@ -155,7 +163,11 @@ fn audiences(claims: Text<'_>) -> Result<Vec<String>, TokenError> {
 
 /// A NumericDate. RFC 7519 §2 would allow fractions; here only whole seconds from 1970 to 9999,
 /// written without fraction or exponent, are read, so that no two readers can round differently.
-fn time(claims: Text<'_>, claim: &str, flaw: Flaw) -> Result<Option<Timestamp>, TokenError> {
+pub(crate) fn time(
+    claims: Text<'_>,
+    claim: &str,
+    flaw: Flaw,
+) -> Result<Option<Timestamp>, TokenError> {
     let Some(value) = claims.member(claim) else { return Ok(None) };
     let secs = value.unsigned().ok_or(TokenError::Malformed(flaw))?;
     ensure(secs <= MAX_NUMERIC_DATE, TokenError::Malformed(flaw))?; // check: times end in 9999

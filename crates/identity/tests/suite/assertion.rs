@@ -33,6 +33,7 @@ async fn an_assertion_names_caller_call_and_upstream_for_a_minute() {
         "iat": NOW, "exp": NOW + 60, "jti": null,
         "method": "tools/call", "tool": "get_customer", "request_id": "id-7",
         "name": "Jane Doe", "preferred_username": "jane", "roles": ["user"],
+        "means": "own-token", "auth_time": NOW,
     });
     assert_eq!(claims, expected);
     assert!(!signed.contains(&token));

@@ -12,6 +12,7 @@ mod assertion;
 mod attacks;
 mod foreign;
 mod form_attacks;
+mod gateway;
 mod jwk;
 mod own_tokens;
 mod properties;
