@@ -2,6 +2,7 @@
 //! runs in this process.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -232,7 +233,12 @@ async fn answer<R: Reply>(
     sent: Arc<Mutex<Option<Sent<R>>>>,
 ) -> Result<Checked, UpstreamFailure> {
     let nonsense = |what| UpstreamFailure::Nonsense { upstream: name.clone(), what };
-    let result = ready.running.await;
+    // A handler that panics has answered: with an error, which is recorded like any other.
+    let result = AssertUnwindSafe(ready.running).catch_unwind().await;
+    let result = result.unwrap_or_else(|_| {
+        tracing::error!(upstream = name.as_str(), "a handler panicked");
+        Err(ErrorData::internal_error("the server failed on this request", None))
+    });
     let body = response_body(&ready.id, &result).map_err(|_| nonsense("what is no JSON"))?;
     let message = Checked::new(body.into(), &Limits::RESULT)
         .map_err(|_| nonsense("a result that is too large or too deep"))?;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use haechi_assembly::settings::Listen;
 use haechi_assembly::{Assembly, AssemblyError, Settings};
 use haechi_audit::AuditLog;
+use haechi_core::json::{Checked, Limits};
 use haechi_core::{Action, Credentials, Origin, Resource, UpstreamName};
 use haechi_face::Language;
 use haechi_guard::{Guard, Refusal, SessionLimits};
@@ -13,6 +14,7 @@ use haechi_identity::{Audience, Identity};
 use haechi_policy::Policy;
 use haechi_privacy::Privacy;
 use haechi_vault::Vault;
+use rmcp::model::{ListToolsResult, Tool};
 
 use crate::rules::{self, RuleProblem};
 use crate::{Builder, Caller, ToolSecurity};
@@ -138,6 +140,16 @@ impl Haechi {
     pub fn may_call(&self, caller: &Caller, tool: &str) -> bool {
         let resource = Resource { upstream: self.0.name.clone(), name: tool.into() };
         self.guard().foresees(caller.principal(), Action::CallTool, &resource)
+    }
+
+    /// What is known of tools before the first list: conditions are held to their input schemas, and
+    /// what is put in the place of personal data to their output schemas.
+    pub(crate) fn learn(&self, tools: Vec<Tool>) {
+        let list = serde_json::to_string(&ListToolsResult::with_all_items(tools));
+        let list = list.ok().and_then(|list| Checked::new(list.into(), &Limits::RESULT).ok());
+        if let Some(list) = list {
+            self.guard().catalog().learn(&self.0.name, list.text());
+        }
     }
 
     /// Adds the rules of `tools` to the settings and puts all of it in force.

@@ -41,7 +41,7 @@ pub(crate) fn add(
     let mut rules = Vec::new();
     for (direction, protections) in ways {
         for protection in protections {
-            match obligation(&pattern, direction, protection) {
+            match obligation((server, tool), direction, protection) {
                 Ok(rule) => rules.push(rule),
                 Err(what) => problems.push(RuleProblem { tool: tool.to_owned(), what }),
             }
@@ -124,14 +124,15 @@ const fn recording(stated: Recording) -> haechi_guard::Recording {
 }
 
 fn obligation(
-    pattern: &str,
+    (server, tool): (&UpstreamName, &str),
     direction: Direction,
     protection: &Protection,
 ) -> Result<ObligationRule, String> {
     let action = Action::parse(protection.action).map_err(|error| error.to_string())?;
     Ok(ObligationRule {
         direction: Some(direction),
-        tools: vec![pattern.to_owned()],
+        upstreams: vec![server.as_str().to_owned()],
+        tools: vec![tool.to_owned()],
         kinds: protection.kinds.iter().map(|kind| (*kind).to_owned()).collect(),
         ..ObligationRule::new(action)
     })

@@ -84,7 +84,10 @@ impl<H: ServerHandler + Secured> SecureServer<H> {
     /// [`RulesError`] when the rules of a tool cannot be in force, such as a Cedar condition that
     /// is none; every problem at once.
     pub fn new(handler: H, haechi: &Haechi) -> Result<Self, RulesError> {
-        haechi.enforce(&H::tool_security())?;
+        let rules = H::tool_security();
+        let tools = rules.iter().filter_map(|(name, _)| handler.get_tool(name)).collect();
+        haechi.learn(tools);
+        haechi.enforce(&rules)?;
         Ok(Self::undecorated(handler, haechi))
     }
 }

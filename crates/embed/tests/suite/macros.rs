@@ -119,7 +119,7 @@ async fn what_was_written_runs_without_its_guard_in_tests() {
 
 #[tokio::test]
 async fn the_guard_decides_before_arguments_are_read() {
-    let bare = crate::weather::client(WithHandler).await;
+    let bare = crate::clinic::bare(WithHandler).await;
     let params = CallToolRequestParams::new("only");
     let refused = bare.call_tool(params).await.unwrap_err().to_string();
     assert!(refused.contains("behind its guard only"), "{refused}");

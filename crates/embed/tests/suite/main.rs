@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod clinic;
+#[cfg(test)]
 #[path = "../pass/forms.rs"]
 mod forms;
 #[cfg(test)]
@@ -15,5 +17,3 @@ mod rmcp_macros;
 #[cfg(test)]
 #[path = "../pass/two_tools.rs"]
 mod two_tools;
-#[cfg(test)]
-mod weather;
