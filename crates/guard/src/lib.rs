@@ -16,6 +16,7 @@ mod limits;
 mod line;
 mod mirrored;
 mod pass;
+mod payload;
 mod pipeline;
 mod record;
 mod recording;

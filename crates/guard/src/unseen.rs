@@ -10,52 +10,10 @@ use haechi_privacy::{Direction, Privacy, PrivacyError, Scene, SubjectSource};
 
 use crate::line::{Line, Stop};
 use crate::mirrored;
+use crate::payload::{self, PROTOCOL_RESULT, is_payload};
 use crate::pipeline::Settled;
 use crate::ticket::Ticket;
 use crate::{Guard, Refusal};
-
-/// Members of `params` that name things of the protocol: the line has checked them, and the other
-/// side must find them as they were.
-const PROTOCOL_PARAMS: [&str; 24] = [
-    "_meta",
-    "name",
-    "uri",
-    "ref",
-    "cursor",
-    "task",
-    "taskId",
-    "requestState",
-    "notifications",
-    "level",
-    "logger",
-    "progressToken",
-    "progress",
-    "total",
-    "requestId",
-    "protocolVersion",
-    "capabilities",
-    "clientInfo",
-    "mode",
-    "requestedSchema",
-    "elicitationId",
-    "modelPreferences",
-    "tools",
-    "toolChoice",
-];
-
-/// The same in results.
-const PROTOCOL_RESULT: [&str; 10] = [
-    "_meta",
-    "nextCursor",
-    "requestState",
-    "resultType",
-    "task",
-    "taskId",
-    "cacheScope",
-    "ttlMs",
-    "isError",
-    "model",
-];
 
 /// How many findings a refusal names.
 const NAMED: usize = 8;
@@ -204,14 +162,14 @@ impl Guard {
         let Ok(envelope) = Envelope::read(message.text()) else { return Ok(untouched) };
         let scene = onlooker.scene(Direction::Results, &[]);
         match envelope {
+            Envelope::Response { .. } if asked.is_some_and(lists) => Ok(untouched),
             Envelope::Response { result, .. } => {
-                if asked.is_some_and(lists) {
-                    return Ok(untouched);
-                }
-                let schema = self.catalog().output_schema(onlooker.upstream, onlooker.tool);
-                let scene = onlooker.scene(Direction::Results, &PROTOCOL_RESULT);
-                let screened = privacy.screen_structured(&scene, result, schema.as_deref()).await;
-                replaced(message, result, screened.map_err(refused)?)
+                let questions = payload::of_questions(result);
+                let questions = screen_each(privacy, &scene, &questions, message).await?;
+                let rest = questions.message.as_ref().unwrap_or(message);
+                let rest = self.screen_statement(privacy, onlooker, rest).await?;
+                let counts = questions.counts.into_iter().chain(rest.counts).collect();
+                Ok(Unseen { message: rest.message.or(questions.message), counts })
             }
             Envelope::Failure { .. } => {
                 let Some(error) = message.text().member("error") else { return Ok(untouched) };
@@ -222,6 +180,22 @@ impl Guard {
                 screen_params(privacy, onlooker, Direction::Results, message).await
             }
         }
+    }
+
+    /// Screens a result but for the questions in it.
+    async fn screen_statement(
+        &self,
+        privacy: &Privacy,
+        onlooker: Onlooker<'_>,
+        message: &Checked,
+    ) -> Result<Unseen, Refusal> {
+        let Some(result) = message.text().member("result") else {
+            return Ok(Unseen { message: None, counts: Vec::new() });
+        };
+        let schema = self.catalog().output_schema(onlooker.upstream, onlooker.tool);
+        let scene = onlooker.scene(Direction::Results, &PROTOCOL_RESULT);
+        let screened = privacy.screen_structured(&scene, result, schema.as_deref()).await;
+        replaced(message, result, screened.map_err(refused)?)
     }
 
     /// Screens a message of the call of `ticket`, and notes what stood in it.
@@ -282,10 +256,6 @@ pub(crate) fn tool_of<'a>(method: &'a str, name: &'a str, action: Action) -> &'a
     }
 }
 
-fn is_payload(key: &str) -> bool {
-    !PROTOCOL_PARAMS.contains(&key)
-}
-
 async fn screen_params(
     privacy: &Privacy,
     onlooker: Onlooker<'_>,
@@ -293,15 +263,24 @@ async fn screen_params(
     message: &Checked,
 ) -> Result<Unseen, Refusal> {
     let scene = onlooker.scene(direction, &[]);
+    let payload = message.text().member("params").map(payload::of_params).unwrap_or_default();
+    screen_each(privacy, &scene, &payload, message).await
+}
+
+/// Screens `parts` of a message one by one.
+async fn screen_each(
+    privacy: &Privacy,
+    scene: &Scene<'_>,
+    parts: &[Text<'_>],
+    message: &Checked,
+) -> Result<Unseen, Refusal> {
     let mut editor = Editor::new(message.text());
     let mut counts = Vec::new();
-    let params = message.text().member("params");
-    let members = params.into_iter().flat_map(Text::members);
-    for member in members.filter(|member| is_payload(&member.key)) {
-        let screened = privacy.screen(&scene, member.value).await.map_err(refused)?;
+    for part in parts {
+        let screened = privacy.screen(scene, *part).await.map_err(refused)?;
         counts.extend(screened.counts);
         if let Some(text) = screened.text {
-            editor.replace(member.value, text);
+            editor.replace(*part, text);
         }
     }
     Ok(Unseen { message: finish(editor)?, counts })

@@ -6,12 +6,19 @@ use std::path::Path;
 use haechi_embed::{BuildError, Haechi};
 
 /// Callers of the suite have no credentials, and call more often in a minute than a person does.
+/// Personal data is looked for everywhere, but for names: the suite wants one back that it gave.
 const POLICY: &str = r#"
 [roles.anonymous]
 allow = ["*"]
 
 [limits]
 calls_per_minute = 60000000
+
+[privacy]
+names = false
+left_alone = ["DATE_TIME"]
+arguments = { default = "tokenize" }
+results = { default = "tokenize" }
 "#;
 
 /// A guard that lets everybody do everything, with its data in `folder`.

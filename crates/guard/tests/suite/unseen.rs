@@ -12,7 +12,7 @@ use haechi_privacy::{
 };
 use serde_json::{Value, json};
 
-use crate::hall::{Hall, Script, message, messages, passage, tool_call};
+use crate::hall::{Hall, Script, call, message, messages, passage, tool_call};
 
 const EMAIL: &str = "minseo.kim@example.com";
 const CARD: &str = "4111 1111 1111 1111";
@@ -236,6 +236,52 @@ async fn what_a_client_answers_to_a_servers_question_is_screened() {
     let _answered = hall.relay(&clerk, &answer.to_string(), Some(&session)).await;
     let body = hall.upstream.last_body();
     assert!(body.contains("tok_EMAIL_ADDRESS_") && !body.contains(EMAIL), "{body}");
+}
+
+#[tokio::test]
+async fn a_question_inside_a_result_keeps_the_words_of_the_protocol_whatever_its_key() {
+    let (hall, clerk) = hall(obligations()).await;
+    hall.upstream.plays(Script::Result(
+        r#"{"resultType":"input_required","inputRequests":{"user_name":{"method":"elicitation/create","params":{"mode":"form","message":"Is minseo.kim@example.com yours?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}}}}}}}"#,
+    ));
+    let answer = hall.call(&clerk, tool_call(Era::Modern, "read_mail", "{}")).await.unwrap();
+    let answer: Value = serde_json::from_str(&message(answer)).unwrap();
+    let question = &answer["result"]["inputRequests"]["user_name"];
+    assert_eq!(question["method"], "elicitation/create", "{answer}");
+    assert_eq!(question["params"]["mode"], "form", "{answer}");
+    assert_eq!(question["params"]["requestedSchema"]["properties"]["name"]["type"], "string");
+    let asked = question["params"]["message"].as_str().unwrap();
+    assert!(asked.starts_with("Is tok_EMAIL_ADDRESS_"), "{asked}");
+    nothing_in_the_log(&hall);
+}
+
+#[tokio::test]
+async fn an_answer_to_such_a_question_does_too() {
+    let rules = Obligations { arguments: Some(Action::Tokenize), ..obligations() };
+    let (hall, clerk) = hall(rules).await;
+    hall.upstream.plays(Script::Result(r#"{"content":[]}"#));
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+        "name": "read_mail",
+        "arguments": {},
+        "inputResponses": {
+            "user_name": { "action": "accept", "content": { "email": EMAIL } },
+            "password": { "role": "assistant", "model": "m1",
+                "content": { "type": "text", "text": format!("write to {EMAIL}") } },
+        },
+    } });
+    hall.call(&clerk, call(Era::Modern, &body.to_string())).await.unwrap();
+    let sent = hall.upstream.last_body();
+    assert!(!sent.contains(EMAIL), "{sent}");
+    let sent: Value = serde_json::from_str(&sent).unwrap();
+    let answers = &sent["params"]["inputResponses"];
+    assert_eq!(answers["user_name"]["action"], "accept", "{sent}");
+    let given = answers["user_name"]["content"]["email"].as_str().unwrap();
+    assert!(given.starts_with("tok_EMAIL_ADDRESS_"), "{sent}");
+    assert_eq!(answers["password"]["role"], "assistant", "{sent}");
+    assert_eq!(answers["password"]["content"]["type"], "text", "{sent}");
+    let said = answers["password"]["content"]["text"].as_str().unwrap();
+    assert!(said.starts_with("write to tok_EMAIL_ADDRESS_"), "{sent}");
+    nothing_in_the_log(&hall);
 }
 
 #[tokio::test]
