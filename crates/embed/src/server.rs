@@ -42,14 +42,12 @@ use crate::{Caller, Haechi, RulesError, Secured};
 /// # impl rmcp::ServerHandler for Weather {}
 /// # async fn example(haechi: Haechi) -> Result<(), Box<dyn std::error::Error>> {
 /// use rmcp::transport::streamable_http_server::StreamableHttpService;
+/// use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 ///
 /// let server = SecureServer::undecorated(Weather, &haechi);
-/// let service = StreamableHttpService::new(
-///     move || Ok(server.clone()),
-///     Default::default(),
-///     Default::default(),
-/// );
-/// # let _: StreamableHttpService<SecureServer<Weather>> = service;
+/// let service: StreamableHttpService<_, LocalSessionManager> =
+///     StreamableHttpService::new(move || Ok(server.clone()), Default::default(), Default::default());
+/// # let _ = service;
 /// # Ok(()) }
 /// ```
 pub struct SecureServer<H> {
