@@ -68,42 +68,31 @@ impl Haechi {
         self.0.name.as_str()
     }
 
-    /// Who is calling: users, sign-in, tokens, keys, revocation.
-    ///
-    /// ```no_run
-    /// # async fn example(haechi: haechi_embed::Haechi) -> Result<(), Box<dyn std::error::Error>> {
-    /// use haechi_embed::identity::{Audience, Credentials, Secret};
-    ///
-    /// let token = Credentials::Bearer(Secret::from("eyJ…".to_owned()));
-    /// let audience = Audience { resources: vec!["https://example.com/mcp".into()], anonymous: false };
-    /// let principal = haechi.identity().authenticate(&token, &audience).await?;
-    /// println!("{} holds {:?}", principal.subject, principal.roles);
-    /// # Ok(()) }
-    /// ```
+    /// Who is calling: users, sign-in, tokens, keys, revocation. See [`crate::rooms::identity`].
     #[must_use]
     pub fn identity(&self) -> &Arc<Identity> {
         &self.0.assembly.rooms.identity
     }
 
-    /// May they: the policy in force at this moment.
+    /// May they: the policy in force at this moment. See [`crate::rooms::policy`].
     #[must_use]
     pub fn policy(&self) -> Arc<Policy> {
         self.guard().policy()
     }
 
-    /// What must stay unseen; `None` where neither the settings nor a tool ask for it.
+    /// What must stay unseen; `None` where neither the settings nor a tool ask for it. See [`crate::rooms::privacy`].
     #[must_use]
     pub fn privacy(&self) -> Option<Arc<Privacy>> {
         self.0.assembly.rooms.unseen.load_full()
     }
 
-    /// What is kept sealed: keys, envelopes and tokens.
+    /// What is kept sealed: keys, envelopes and tokens. See [`crate::rooms::vault`].
     #[must_use]
     pub fn vault(&self) -> &Arc<Vault> {
         &self.0.assembly.rooms.safe.vault
     }
 
-    /// What happened.
+    /// What happened. See [`crate::rooms::audit`].
     #[must_use]
     pub fn audit(&self) -> &AuditLog {
         &self.0.assembly.audit

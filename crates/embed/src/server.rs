@@ -34,22 +34,11 @@ use crate::{Caller, Haechi, RulesError, Secured};
 /// Opening and keeping a conversation (`initialize`, `ping`, `server/discover`, notifications) is
 /// left to the server inside.
 ///
-/// Clones share the server and the guard, so one may be made for each session:
-///
-/// ```no_run
-/// # use haechi_embed::{Haechi, SecureServer, rmcp};
-/// # #[derive(Clone)] struct Weather;
-/// # impl rmcp::ServerHandler for Weather {}
-/// # async fn example(haechi: Haechi) -> Result<(), Box<dyn std::error::Error>> {
-/// use rmcp::transport::streamable_http_server::StreamableHttpService;
-/// use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
-///
-/// let server = SecureServer::undecorated(Weather, &haechi);
-/// let service: StreamableHttpService<_, LocalSessionManager> =
-///     StreamableHttpService::new(move || Ok(server.clone()), Default::default(), Default::default());
-/// # let _ = service;
-/// # Ok(()) }
-/// ```
+/// Clones share the server and the guard, so each session may have one: `rmcp`'s
+/// `StreamableHttpService::new(move || Ok(server.clone()), …)` takes it as it takes any handler. What
+/// the server says aside (progress, log messages, questions to the client) goes around its results:
+/// it is screened by [`HttpLayer`](crate::HttpLayer), [`SecureServer::serve_stdio`] and
+/// [`SecureServer::serve_over`], and by no other transport.
 pub struct SecureServer<H> {
     pub(crate) handler: Arc<H>,
     pub(crate) haechi: Haechi,
