@@ -1,5 +1,6 @@
 //! How a guard is put together: from settings, from code, or both.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +13,7 @@ use haechi_face::Language;
 use haechi_identity::Audience;
 use haechi_policy::{Role, Rule};
 
-use crate::haechi::Inner;
+use crate::haechi::{InForce, Inner};
 use crate::interceptor::Around;
 use crate::{Haechi, Interceptor};
 
@@ -55,18 +56,42 @@ enum Source {
     Text(String),
 }
 
+/// What the settings are made of, so that they can be read again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stated {
+    source: Source,
+    roles: Vec<Role>,
+    owner_roles: Vec<String>,
+    anonymous: bool,
+}
+
+impl Stated {
+    /// The file or text, with what code added.
+    pub(crate) fn read(&self, name: &UpstreamName) -> Result<Settings, SettingsError> {
+        let text = |text: &str| {
+            Settings::embedded(name, text, Path::new(".")).map_err(SettingsError::Problems)
+        };
+        let mut settings = match &self.source {
+            Source::None => text("")?,
+            Source::File(path) => Settings::load_embedded(name, path)?,
+            Source::Text(stated) => text(stated)?,
+        };
+        settings.roles.extend(self.roles.iter().cloned());
+        settings.owner_roles.extend(self.owner_roles.iter().cloned());
+        settings.listen.anonymous |= self.anonymous;
+        Ok(settings)
+    }
+}
+
 /// A guard in the making. Nothing but the name is needed: SQLite, the root key and the audit log
 /// are made in the data directory, and whatever no rule permits is refused.
 #[derive(Clone, Debug)]
 pub struct Builder {
     name: String,
-    source: Source,
+    stated: Stated,
     directory: Option<PathBuf>,
-    roles: Vec<Role>,
     resources: Vec<String>,
-    anonymous: bool,
     language: Language,
-    owner_roles: Vec<String>,
     extras: Extras,
 }
 
@@ -74,13 +99,10 @@ impl Builder {
     pub(crate) fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            source: Source::None,
+            stated: Stated::default(),
             directory: None,
-            roles: Vec::new(),
             resources: Vec::new(),
-            anonymous: false,
             language: Language::English,
-            owner_roles: Vec::new(),
             extras: Extras::default(),
         }
     }
@@ -89,7 +111,7 @@ impl Builder {
     /// its own folder.
     #[must_use]
     pub fn settings_file(mut self, path: impl AsRef<Path>) -> Self {
-        self.source = Source::File(path.as_ref().to_owned());
+        self.stated.source = Source::File(path.as_ref().to_owned());
         self
     }
 
@@ -97,7 +119,7 @@ impl Builder {
     /// folder.
     #[must_use]
     pub fn settings(mut self, text: impl Into<String>) -> Self {
-        self.source = Source::Text(text.into());
+        self.stated.source = Source::Text(text.into());
         self
     }
 
@@ -116,7 +138,7 @@ impl Builder {
     pub fn allow(mut self, role: &str, tools: &[&str]) -> Self {
         let rule = |tool: &&str| Rule::tools(&format!("{}:{tool}", self.name));
         let allow = tools.iter().map(rule).collect();
-        self.roles.push(Role { name: role.to_owned(), allow, ..Role::default() });
+        self.stated.roles.push(Role { name: role.to_owned(), allow, ..Role::default() });
         self
     }
 
@@ -124,7 +146,7 @@ impl Builder {
     /// another matter: nothing, unless a rule says so.
     #[must_use]
     pub const fn dangerous_allow_anonymous(mut self) -> Self {
-        self.anonymous = true;
+        self.stated.anonymous = true;
         self
     }
 
@@ -140,7 +162,7 @@ impl Builder {
     /// besides `owner`.
     #[must_use]
     pub fn owner_roles(mut self, roles: &[&str]) -> Self {
-        self.owner_roles.extend(roles.iter().map(|role| (*role).to_owned()));
+        self.stated.owner_roles.extend(roles.iter().map(|role| (*role).to_owned()));
         self
     }
 
@@ -165,29 +187,15 @@ impl Builder {
     /// [`BuildError`].
     pub async fn build(self) -> Result<Haechi, BuildError> {
         let name = UpstreamName::parse(&self.name).ok_or(BuildError::Name(self.name.clone()))?;
-        let settings = self.read(&name)?;
+        let settings = self.stated.read(&name)?;
         let named = self.directory.clone().or_else(|| settings.data.clone());
         let path = named.or_else(default_data_directory).ok_or(DirectoryError::Unnamed)?;
         let directory = DataDirectory::open(&path)?;
         let log = Log::Run(name.as_str().to_owned());
         let assembly = Assembly::open_with(&settings, directory, &log, self.extras).await?;
         let audience = Audience { resources: self.resources, anonymous: settings.listen.anonymous };
-        let (settings, language) = (Mutex::new(settings), self.language);
-        Ok(Haechi(Arc::new(Inner { name, assembly, settings, audience, language })))
-    }
-
-    fn read(&self, name: &UpstreamName) -> Result<Settings, SettingsError> {
-        let text = |text: &str| {
-            Settings::embedded(name, text, Path::new(".")).map_err(SettingsError::Problems)
-        };
-        let mut settings = match &self.source {
-            Source::None => text("")?,
-            Source::File(path) => Settings::load_embedded(name, path)?,
-            Source::Text(stated) => text(stated)?,
-        };
-        settings.roles.extend(self.roles.iter().cloned());
-        settings.owner_roles.extend(self.owner_roles.iter().cloned());
-        settings.listen.anonymous |= self.anonymous;
-        Ok(settings)
+        let in_force = Mutex::new(InForce { settings, tools: BTreeMap::new() });
+        let (stated, language) = (self.stated, self.language);
+        Ok(Haechi(Arc::new(Inner { name, assembly, stated, in_force, audience, language })))
     }
 }

@@ -1,10 +1,11 @@
 //! The guard of one server, with the rooms behind it.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use haechi_assembly::settings::Listen;
-use haechi_assembly::{Assembly, AssemblyError, Settings};
+use haechi_assembly::{Assembly, AssemblyError, Settings, SettingsError};
 use haechi_audit::AuditLog;
 use haechi_core::json::{Checked, Limits};
 use haechi_core::{Action, Credentials, Origin, Resource, UpstreamName};
@@ -16,6 +17,7 @@ use haechi_privacy::Privacy;
 use haechi_vault::Vault;
 use rmcp::model::{ListToolsResult, Tool};
 
+use crate::builder::Stated;
 use crate::rules::{self, RuleProblem};
 use crate::{Builder, Caller, ToolSecurity};
 
@@ -26,6 +28,9 @@ pub enum RulesError {
     /// What a tool says cannot be; every problem.
     #[error("{}", rules::lines(.0))]
     Tools(Vec<RuleProblem>),
+    /// The settings cannot be read again.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// Together with the settings they cannot be in force.
     #[error(transparent)]
     Assembly(#[from] AssemblyError),
@@ -48,10 +53,19 @@ pub struct Haechi(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) name: UpstreamName,
     pub(crate) assembly: Assembly,
-    /// The settings with the rules of tools that were added.
-    pub(crate) settings: Mutex<Settings>,
+    pub(crate) stated: Stated,
+    pub(crate) in_force: Mutex<InForce>,
     pub(crate) audience: Audience,
     pub(crate) language: Language,
+}
+
+/// What every call is held to.
+#[derive(Debug)]
+pub(crate) struct InForce {
+    /// As stated, without the rules of tools.
+    pub(crate) settings: Settings,
+    /// What the tools themselves say, by name.
+    pub(crate) tools: BTreeMap<String, ToolSecurity>,
 }
 
 impl Haechi {
@@ -141,7 +155,8 @@ impl Haechi {
         }
     }
 
-    /// Adds the rules of `tools` to the settings and puts all of it in force.
+    /// Adds the rules of `tools` to the settings and puts all of it in force. What the same tools said
+    /// before is forgotten.
     ///
     /// # Errors
     ///
@@ -149,33 +164,65 @@ impl Haechi {
     pub fn enforce(&self, tools: &[(Cow<'static, str>, ToolSecurity)]) -> Result<(), RulesError> {
         let distinct =
             rules::distinct(tools).map_err(|problem| RulesError::Tools(vec![problem]))?;
-        let mut settings = self.0.settings.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut with_tools = settings.clone();
-        let add = |tool| rules::add(&mut with_tools, &self.0.name, tool);
-        let problems: Vec<RuleProblem> = distinct.into_iter().flat_map(add).collect();
-        if !problems.is_empty() {
-            return Err(RulesError::Tools(problems));
+        let mut in_force = self.in_force();
+        let mut all = in_force.tools.clone();
+        all.extend(distinct.into_iter().map(|(name, said)| (name.to_owned(), said.clone())));
+        if all != in_force.tools {
+            self.put_in_force(&in_force.settings, &all)?;
+            in_force.tools = all;
         }
-        for warning in self.0.assembly.reload(&with_tools)? {
-            tracing::warn!(%warning, "a rule of this server is odd");
-        }
-        *settings = with_tools;
         Ok(())
     }
 
+    /// Reads the settings again and puts them in force with the rules of tools, for calls from now
+    /// on. What is read once, at the start (`data`, `token`, `issuer`, `vault`, …), stays.
+    ///
+    /// # Errors
+    ///
+    /// [`RulesError`], every problem at once; then what was in force stays.
+    pub fn reload(&self) -> Result<(), RulesError> {
+        let settings = self.0.stated.read(&self.0.name)?;
+        let mut in_force = self.in_force();
+        self.put_in_force(&settings, &in_force.tools)?;
+        in_force.settings = settings;
+        Ok(())
+    }
+
+    fn put_in_force(
+        &self,
+        settings: &Settings,
+        tools: &BTreeMap<String, ToolSecurity>,
+    ) -> Result<(), RulesError> {
+        let mut settings = settings.clone();
+        let add = |(tool, said): (&String, &ToolSecurity)| {
+            rules::add(&mut settings, &self.0.name, (tool, said))
+        };
+        let problems: Vec<RuleProblem> = tools.iter().flat_map(add).collect();
+        if !problems.is_empty() {
+            return Err(RulesError::Tools(problems));
+        }
+        for warning in self.0.assembly.reload(&settings)? {
+            tracing::warn!(%warning, "a rule of this server is odd");
+        }
+        Ok(())
+    }
+
+    fn in_force(&self) -> MutexGuard<'_, InForce> {
+        self.0.in_force.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn listen(&self) -> (Listen, bool) {
-        let settings = self.0.settings.lock().unwrap_or_else(PoisonError::into_inner);
-        (settings.listen.clone(), settings.policy.tell_denied)
+        let in_force = self.in_force();
+        (in_force.settings.listen.clone(), in_force.settings.policy.tell_denied)
     }
 
     pub(crate) fn session_limits(&self) -> SessionLimits {
-        self.0.settings.lock().unwrap_or_else(PoisonError::into_inner).limits.sessions
+        self.in_force().settings.limits.sessions
     }
 
     /// Where clients get tokens; none means that this server issues its own.
     pub(crate) fn authorization_servers(&self) -> Vec<String> {
-        let settings = self.0.settings.lock().unwrap_or_else(PoisonError::into_inner);
-        settings.issuers.iter().map(|issuer| issuer.issuer.clone()).collect()
+        self.in_force().settings.issuers.iter().map(|issuer| issuer.issuer.clone()).collect()
     }
 
     /// Writes what is still to be written and gives the log to whoever wants it next.

@@ -231,3 +231,21 @@ async fn rules_that_cannot_be_in_force_are_told_before_the_server_is_made() {
     assert_eq!(answer(&client, "hello", json!({})).await, "friend");
     let _: SecureServer<Clinic> = house.server;
 }
+
+#[tokio::test]
+async fn settings_are_read_again_and_keep_what_the_tools_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("haechi.toml");
+    std::fs::write(&file, "").unwrap();
+    let house = House::with(&["nurse", "porter"], |builder| builder.settings_file(&file)).await;
+    let client = house.client().await;
+    refusal(&client, "forgotten", json!({})).await;
+    std::fs::write(&file, "[roles.porter]\nallow = [\"clinic:forgotten\"]").unwrap();
+    house.haechi.reload().unwrap();
+    assert_eq!(answer(&client, "forgotten", json!({})).await, "reached");
+    let shown = answer(&client, "look_up", json!({})).await;
+    assert!(shown.starts_with("tok_EMAIL_ADDRESS_"), "{shown}");
+    std::fs::write(&file, "[roles.porter]\nallow = 1").unwrap();
+    assert!(house.haechi.reload().unwrap_err().to_string().contains("roles.porter.allow"));
+    assert_eq!(answer(&client, "forgotten", json!({})).await, "reached");
+}
