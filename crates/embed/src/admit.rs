@@ -1,12 +1,15 @@
 //! Who asks, and what a refusal looks like: what every governed request of a server begins and ends
 //! with.
 
+use haechi_core::json::{Checked, Editor, Limits};
+use haechi_core::rpc::RequestId;
 use haechi_core::{Credentials, Origin};
 use haechi_face::problem::{json_rpc_error, status};
 use haechi_face::{Language, Telling};
-use haechi_guard::Refusal;
-use http::StatusCode;
+use haechi_guard::{CALLER_HEADER, CALLER_REQUEST_META, Call, Refusal};
+use haechi_identity::AuthenticationError;
 use http::request::Parts;
+use http::{HeaderValue, StatusCode};
 use rmcp::ErrorData;
 use rmcp::model::ErrorCode;
 use rmcp::service::{RequestContext, RoleServer};
@@ -46,7 +49,14 @@ impl Haechi {
         tool: Option<&str>,
     ) -> Result<R, ErrorData> {
         let arrived = Arrived::of(&governed.context, self.0.language);
-        let caller = match self.caller(&governed.context, &arrived.origin).await {
+        let trusted = self.identity().has_gateway();
+        let vouched = trusted.then(|| self.vouched(&governed, &arrived.origin));
+        let known = match vouched {
+            Some(Ok(call)) => self.vouched_for(&call).await,
+            Some(Err(refusal)) => Err(refusal),
+            None => self.caller(&governed.context, &arrived.origin).await,
+        };
+        let caller = match known {
             Ok(caller) => caller,
             Err(refusal) => return Err(self.refused(refusal, &arrived, tool)),
         };
@@ -98,4 +108,48 @@ impl Haechi {
             None => self.authenticate(&Credentials::Absent, origin).await,
         }
     }
+
+    /// Whom the gateway in front vouches for in this very request, and nobody else.
+    async fn vouched_for(&self, call: &Call) -> Result<Caller, Refusal> {
+        if let Some(principal) = self.guard().authenticate_caller(call).await? {
+            return Ok(Caller::new(principal));
+        }
+        self.guard().count_refusal(&call.origin, AuthenticationError::Missing.word());
+        Err(Refusal::Unauthenticated(AuthenticationError::Missing))
+    }
+
+    /// A request with what the gateway in front says of it.
+    fn vouched<P: Request, R: Reply>(
+        &self,
+        governed: &Governed<P, R>,
+        origin: &Origin,
+    ) -> Result<Call, Refusal> {
+        let mut call = governed.call(&self.0.name, origin.clone())?;
+        match governed.context.extensions.get::<Parts>() {
+            Some(parts) => {
+                // What is no text is no assertion either, and refused as one.
+                let named = |value: &HeaderValue| {
+                    (CALLER_HEADER.to_owned(), value.to_str().unwrap_or_default().to_owned())
+                };
+                call.headers.extend(parts.headers.get_all(CALLER_HEADER).iter().map(named));
+            }
+            None => call.body = as_asked(call.body)?,
+        }
+        Ok(call)
+    }
+}
+
+/// A request over standard input as it was when the gateway signed for it. Where several clients
+/// share a child, requests are numbered anew, and their own id comes along beside the assertion.
+fn as_asked(body: Checked) -> Result<Checked, Refusal> {
+    let message = body.text();
+    let Some(id) = message.path(&["params", "_meta", CALLER_REQUEST_META]) else {
+        return Ok(body);
+    };
+    let malformed = || Refusal::Malformed("the request's own id cannot be read");
+    RequestId::read(id).map_err(|_| malformed())?;
+    let mut editor = Editor::new(message);
+    editor.set_member(message, "id", id.raw());
+    let edited = editor.finish().map_err(|_| malformed())?;
+    Checked::new(edited.into(), &Limits::WIRE).map_err(|_| malformed())
 }

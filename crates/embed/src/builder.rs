@@ -10,11 +10,13 @@ use haechi_assembly::{
 };
 use haechi_core::UpstreamName;
 use haechi_face::Language;
-use haechi_identity::Audience;
-use haechi_policy::{Role, Rule};
+use haechi_identity::jose::{KeySet, KeySetError};
+use haechi_identity::{Audience, GatewayCallers, KeyLocation, KeyRefresh};
+use haechi_policy::{Role, Rule, RuleKind};
 
 use crate::haechi::{InForce, Inner};
 use crate::interceptor::Around;
+use crate::rules::role;
 use crate::{Haechi, Interceptor};
 
 /// Why there is no guard.
@@ -30,6 +32,12 @@ pub enum BuildError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    /// The public keys of the gateway in front are no JSON Web Key Set.
+    #[error("the public keys of the gateway in front cannot be used")]
+    GatewayKeys(#[source] KeySetError),
+    /// No key in that set can verify an assertion.
+    #[error("the public keys of the gateway in front hold none that verifies signatures")]
+    NoGatewayKey,
     /// The rooms could not be opened.
     #[error(transparent)]
     Assembly(#[from] AssemblyError),
@@ -42,6 +50,9 @@ impl BuildError {
         match self {
             Self::Directory(error) => Some(error.help()),
             Self::Assembly(error) => error.help(),
+            Self::GatewayKeys(_) | Self::NoGatewayKey => {
+                Some("give the set that the gateway serves at `/.well-known/jwks.json`")
+            }
             Self::Name(_) | Self::Settings(_) => None,
         }
     }
@@ -63,6 +74,7 @@ pub(crate) struct Stated {
     roles: Vec<Role>,
     owner_roles: Vec<String>,
     anonymous: bool,
+    gateway: Option<GatewayCallers>,
 }
 
 impl Stated {
@@ -76,9 +88,12 @@ impl Stated {
             Source::File(path) => Settings::load_embedded(name, path)?,
             Source::Text(stated) => text(stated)?,
         };
-        settings.roles.extend(self.roles.iter().cloned());
+        for stated in &self.roles {
+            role(&mut settings, &stated.name).allow.extend(stated.allow.iter().cloned());
+        }
         settings.owner_roles.extend(self.owner_roles.iter().cloned());
         settings.listen.anonymous |= self.anonymous;
+        settings.gateway = self.gateway.clone().or(settings.gateway);
         Ok(settings)
     }
 }
@@ -135,9 +150,25 @@ impl Builder {
     /// Lets holders of `role` call the tools that a glob names, such as `get_*`. The role `*` is
     /// held by every caller who proved an identity.
     #[must_use]
-    pub fn allow(mut self, role: &str, tools: &[&str]) -> Self {
-        let rule = |tool: &&str| Rule::tools(&format!("{}:{tool}", self.name));
-        let allow = tools.iter().map(rule).collect();
+    pub fn allow(self, role: &str, tools: &[&str]) -> Self {
+        self.permit(RuleKind::Tools, role, tools)
+    }
+
+    /// Lets holders of `role` get the prompts that a glob names, and complete their arguments.
+    #[must_use]
+    pub fn allow_prompts(self, role: &str, prompts: &[&str]) -> Self {
+        self.permit(RuleKind::Prompts, role, prompts)
+    }
+
+    /// Lets holders of `role` read the resources whose URI a glob names, and subscribe to them.
+    #[must_use]
+    pub fn allow_resources(self, role: &str, resources: &[&str]) -> Self {
+        self.permit(RuleKind::Resources, role, resources)
+    }
+
+    fn permit(mut self, kind: RuleKind, role: &str, patterns: &[&str]) -> Self {
+        let rule = |pattern: &&str| Rule::new(kind, &format!("{}:{pattern}", self.name));
+        let allow = patterns.iter().map(rule).collect();
         self.stated.roles.push(Role { name: role.to_owned(), allow, ..Role::default() });
         self
     }
@@ -166,6 +197,30 @@ impl Builder {
         self
     }
 
+    /// A gateway in front: it has proved who calls, and vouches for it in a short assertion with each
+    /// governed request (`params._meta["haechi/caller"]`, or the header `Haechi-Caller`). Such a
+    /// request's caller is whom the assertion names for this very request, and nobody else: without
+    /// one it is refused, whoever started the program and whatever else it presents.
+    ///
+    /// `keys` is the gateway's JSON Web Key Set (RFC 7517) as text; a program that the gateway
+    /// starts with `caller = "signed"` finds it in the environment variable `HAECHI_CALLER_JWKS`.
+    /// `audience` is this server's name at the gateway. What the server says besides its answers,
+    /// such as progress, belongs to no proved caller there and is kept back.
+    #[must_use]
+    pub fn gateway_callers(
+        mut self,
+        keys: impl Into<String>,
+        audience: impl Into<String>,
+    ) -> Self {
+        self.stated.gateway = Some(GatewayCallers {
+            issuer: None,
+            audience: audience.into(),
+            keys: KeyLocation::Given(keys.into()),
+            refresh: KeyRefresh::default(),
+        });
+        self
+    }
+
     /// A stage around every call; they come in the order in which they are added.
     #[must_use]
     pub fn interceptor(mut self, interceptor: impl Interceptor) -> Self {
@@ -187,6 +242,7 @@ impl Builder {
     /// [`BuildError`].
     pub async fn build(self) -> Result<Haechi, BuildError> {
         let name = UpstreamName::parse(&self.name).ok_or(BuildError::Name(self.name.clone()))?;
+        check_keys(self.stated.gateway.as_ref())?;
         let settings = self.stated.read(&name)?;
         let named = self.directory.clone().or_else(|| settings.data.clone());
         let path = named.or_else(default_data_directory).ok_or(DirectoryError::Unnamed)?;
@@ -198,4 +254,13 @@ impl Builder {
         let (stated, language) = (self.stated, self.language);
         Ok(Haechi(Arc::new(Inner { name, assembly, stated, in_force, audience, language })))
     }
+}
+
+/// A server that could verify nobody does not start.
+fn check_keys(gateway: Option<&GatewayCallers>) -> Result<(), BuildError> {
+    let Some(KeyLocation::Given(text)) = gateway.map(|gateway| &gateway.keys) else {
+        return Ok(());
+    };
+    let set = KeySet::from_jwks(text.as_bytes(), false).map_err(BuildError::GatewayKeys)?;
+    if set.is_empty() { Err(BuildError::NoGatewayKey) } else { Ok(()) }
 }

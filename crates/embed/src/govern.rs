@@ -54,27 +54,31 @@ pub(crate) struct Arrival<'a> {
 }
 
 impl<P: Request, R: Reply> Governed<P, R> {
-    /// Walks the line with this request; what comes back was screened and recorded.
-    pub(crate) async fn walk(self, guard: &Arc<Guard>, arrival: Arrival<'_>) -> Result<R, Failed> {
-        let Self { method, params, context, run } = self;
-        let Arrival { caller, upstream, origin, passed } = arrival;
-        let malformed =
-            |_| Failed::Refused(Refusal::Malformed("the request cannot be written as JSON"));
-        let body = request_body(&method, &params, &context).map_err(malformed)?;
-        let body = Checked::new(body.into(), &Limits::WIRE).map_err(|_| {
-            Failed::Refused(Refusal::Malformed("the request is too large or too deep"))
-        })?;
-        let version = context.protocol_version().map(|version| version.as_str().to_owned());
+    /// The request as the guard knows it.
+    pub(crate) fn call(&self, upstream: &UpstreamName, origin: Origin) -> Result<Call, Refusal> {
+        let body = request_body(&self.method, &self.params, &self.context)
+            .map_err(|_| Refusal::Malformed("the request cannot be written as JSON"))?;
+        let body = Checked::new(body.into(), &Limits::WIRE)
+            .map_err(|_| Refusal::Malformed("the request is too large or too deep"))?;
+        let version = self.context.protocol_version().map(|version| version.as_str().to_owned());
         let modern = version.as_deref().is_some_and(haechi_core::rpc::is_modern_version);
-        let call = Call {
+        Ok(Call {
             upstream: upstream.clone(),
             era: if modern { Era::Modern } else { Era::Legacy },
             protocol_version: version.map(Into::into),
-            body: body.clone(),
+            body,
             session: None,
             headers: Vec::new(),
             origin,
-        };
+        })
+    }
+
+    /// Walks the line with this request; what comes back was screened and recorded.
+    pub(crate) async fn walk(self, guard: &Arc<Guard>, arrival: Arrival<'_>) -> Result<R, Failed> {
+        let Arrival { caller, upstream, origin, passed } = arrival;
+        let call = self.call(upstream, origin).map_err(Failed::Refused)?;
+        let body = call.body.clone();
+        let Self { params, context, run, .. } = self;
         let streams = P::NEVER_ENDS;
         let sent = Arc::new(Mutex::new(None));
         let job = Job { params, context, run, passed, caller: caller.clone(), body };

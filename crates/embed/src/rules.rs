@@ -69,7 +69,8 @@ fn add_roles(settings: &mut Settings, pattern: &str, security: &ToolSecurity) {
     }
 }
 
-fn role<'s>(settings: &'s mut Settings, name: &str) -> &'s mut Role {
+/// The role `name` of `settings`, made without rules where there is none.
+pub(crate) fn role<'s>(settings: &'s mut Settings, name: &str) -> &'s mut Role {
     let at = settings.roles.iter().position(|role| role.name == name);
     let at = at.unwrap_or_else(|| {
         settings.roles.push(Role { name: name.to_owned(), ..Role::default() });

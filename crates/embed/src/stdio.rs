@@ -68,17 +68,23 @@ impl<H: ServerHandler> SecureServer<H> {
         self
     }
 
-    /// Serves on standard input and output until the client closes them, in both protocol eras.
+    /// Serves on standard input and output until the client closes them, in both protocol eras, for
+    /// the one person of [`Haechi::stdio_caller`] or for whomever a gateway in front vouches for.
     /// Nothing but protocol messages is written to standard output.
     ///
     /// # Errors
     ///
     /// [`StdioError`].
     pub async fn serve_stdio(self) -> Result<QuitReason, StdioError> {
-        let caller = self.haechi.stdio_caller().await?;
         let haechi = self.haechi.clone();
+        let server = if haechi.identity().has_gateway() {
+            self
+        } else {
+            let caller = haechi.stdio_caller().await?;
+            self.for_caller(caller)
+        };
         let (reader, writer) = rmcp::transport::io::stdio_pipes();
-        let ended = self.for_caller(caller).serve_over(reader, writer).await;
+        let ended = server.serve_over(reader, writer).await;
         haechi.close().await;
         ended
     }

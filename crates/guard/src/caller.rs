@@ -11,6 +11,10 @@ use crate::{Call, GovernedCall, Guard, Refusal};
 /// The member of `params._meta` that carries the assertion.
 pub const CALLER_META: &str = "haechi/caller";
 
+/// The member of `params._meta` with the request's id as the assertion names it, where a carrier
+/// gives the request another one on its way.
+pub const CALLER_REQUEST_META: &str = "haechi/request";
+
 /// The header that carries the assertion over HTTP.
 pub const CALLER_HEADER: &str = "Haechi-Caller";
 

@@ -33,7 +33,7 @@ pub use answer::{Answer, AnswerBody, AnswerEvent, AnswerItem};
 pub use aside::Aside;
 pub use breaker::BreakerRule;
 pub use call::{Call, GovernedCall};
-pub use caller::{CALLER_HEADER, CALLER_META, CallerMode};
+pub use caller::{CALLER_HEADER, CALLER_META, CALLER_REQUEST_META, CallerMode};
 pub use catalog::Catalog;
 pub use limits::{CallLimits, Limits, Rate};
 pub use line::Screened;

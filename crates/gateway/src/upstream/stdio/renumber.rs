@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use haechi_core::json::{Checked, Editor, JsonError, Limits, Text, check};
+use haechi_guard::{CALLER_META, CALLER_REQUEST_META};
 
 /// The member of `_meta` that names the subscription a message belongs to (2026-07-28).
 pub(super) const META_SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
@@ -16,11 +17,18 @@ pub(super) struct Renumbered {
     pub(super) token: Option<Box<str>>,
 }
 
-/// Puts `number` in the place of the id and of the progress token of the request `body`.
+/// Puts `number` in the place of the id and of the progress token of the request `body`. An
+/// assertion of the caller is about the client's own id, which then stands beside it.
 pub(super) fn renumbered(body: &[u8], number: u64) -> Result<Renumbered, JsonError> {
     let text = check(body, &Limits::RESULT)?;
     let mut editor = Editor::new(text);
     editor.set_member(text, "id", number.to_string());
+    let meta = text.path(&["params", "_meta"]);
+    if let (Some(meta), Some(id)) = (meta, text.member("id"))
+        && meta.member(CALLER_META).is_some()
+    {
+        editor.set_member(meta, CALLER_REQUEST_META, id.raw());
+    }
     let token = text.path(&["params", "_meta", "progressToken"]);
     if let Some(token) = token {
         editor.replace(token, number.to_string());
@@ -66,6 +74,13 @@ mod tests {
         let plain = renumbered(br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, 8).unwrap();
         assert_eq!(plain.body, r#"{"jsonrpc":"2.0","id":8,"method":"ping"}"#);
         assert!(plain.token.is_none());
+    }
+
+    #[test]
+    fn the_id_that_an_assertion_names_comes_along() {
+        let body = br#"{"id":"a","params":{"_meta":{"haechi/caller":"h.c.s","haechi/request":1}},"method":"x"}"#;
+        let expected = r#"{"id":7,"params":{"_meta":{"haechi/caller":"h.c.s","haechi/request":"a"}},"method":"x"}"#;
+        assert_eq!(renumbered(body, 7).unwrap().body, expected);
     }
 
     #[test]
