@@ -11,6 +11,7 @@ mod context;
 mod demo;
 mod discover;
 mod failure;
+mod folder;
 mod init;
 mod key;
 mod login;
@@ -110,7 +111,7 @@ enum Command {
     Completions(completions::Completions),
     /// Write the manual pages
     Man(man::Man),
-    /// Serve the sample's tools on standard input and output
+    /// Serve the sample's tools on standard input and output, or over HTTP
     #[command(hide = true)]
     SampleServer(sample_server::SampleServer),
 }
@@ -168,7 +169,7 @@ impl Command {
             Self::Config(command) => command.run(context, out),
             Self::Completions(command) => command.run(out),
             Self::Man(command) => command.run(out),
-            Self::SampleServer(command) => context.block_on(command.run()),
+            Self::SampleServer(command) => context.block_on(command.run(context, out)),
         }
     }
 }

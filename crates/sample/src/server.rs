@@ -1,23 +1,21 @@
-//! The MCP server: the lesson in five tools, one prompt and one resource.
+//! The server: the lesson in five tools, one prompt and one resource. Who may call a tool stands
+//! above it.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use haechi_embed::{Caller, secure_tool, tool_router};
 use rmcp::handler::server::wrapper::{Json, Parameters};
 use rmcp::model::{
     GetPromptResult, Implementation, ListResourcesResult, PaginatedRequestParams, PromptMessage,
-    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, RequestMetaObject,
-    Resource, ResourceContents, Role, ServerCapabilities, ServerConfig,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource,
+    ResourceContents, Role, ServerCapabilities, ServerConfig,
 };
 use rmcp::service::{RequestContext, RoleServer};
-use rmcp::{
-    ErrorData, ServerHandler, ServiceExt, prompt, prompt_handler, prompt_router, tool,
-    tool_handler, tool_router,
-};
+use rmcp::{ErrorData, ServerHandler, prompt, prompt_handler, prompt_router, tool, tool_handler};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::assertion::{AssertionError, Caller, Expected, KeySet, KeySetError};
 use crate::customers::{Customer, CustomerArguments, Customers};
 use crate::documents::{self, Document};
 use crate::records::{Deleted, Records};
@@ -25,79 +23,18 @@ use crate::status::{self, SystemStatus};
 use crate::today::{days_since_epoch, now_secs};
 use crate::weather::{self, Weather};
 
-const CALLER_META: &str = "haechi/caller";
-const CITIES_URI: &str = "sample://cities";
+pub(crate) const CITIES_URI: &str = "sample://cities";
 
-/// Whom this server believes about its callers.
+/// What the tools work with. Nothing in here asks who is calling: the guard around it did.
 #[derive(Clone, Debug)]
-pub struct CallerKeys {
-    /// The name an assertion must carry as its audience: this server's own name at the gateway.
-    pub audience: String,
-    /// The gateway's public keys, a JSON Web Key Set (RFC 7517) as text, from the environment
-    /// variable `HAECHI_CALLER_JWKS`. Without them `secure_data_access` answers an error.
-    pub jwks: Option<String>,
-}
-
-/// Why the server ended before its client did.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SampleError {
-    /// The public keys it was given are of no use.
-    #[error("the public keys in `HAECHI_CALLER_JWKS` cannot be used")]
-    Keys(#[source] KeySetError),
-    /// The client spoke no MCP before it hung up.
-    #[error("no MCP session could be opened")]
-    Opening(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The task that served the session failed.
-    #[error("the MCP session ended in the middle")]
-    Session(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-/// Serves the sample's tools on standard input and output, until the client closes them.
-///
-/// Both protocol eras are spoken. Nothing but protocol messages is written to standard output.
-///
-/// # Errors
-///
-/// [`SampleError`], which the process may print on standard error.
-pub async fn serve_stdio(caller: CallerKeys) -> Result<(), SampleError> {
-    let server = Sample::new(caller).map_err(SampleError::Keys)?;
-    let running = server
-        .serve(rmcp::transport::io::stdio_pipes())
-        .await
-        .map_err(|error| SampleError::Opening(error.into()))?;
-    running.waiting().await.map_err(|error| SampleError::Session(error.into()))?;
-    Ok(())
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Sample {
+pub(crate) struct Tools {
     records: Arc<Records>,
     customers: Arc<Customers>,
-    keys: Option<Arc<KeySet>>,
-    audience: Arc<str>,
 }
 
-impl Sample {
-    pub(crate) fn new(caller: CallerKeys) -> Result<Self, KeySetError> {
-        let keys = caller.jwks.as_deref().map(KeySet::parse).transpose()?;
-        Ok(Self {
-            records: Arc::new(Records::seeded()),
-            customers: Arc::new(Customers::seeded()),
-            keys: keys.map(Arc::new),
-            audience: caller.audience.into(),
-        })
-    }
-
-    fn caller(&self, meta: &RequestMetaObject, tool: &str) -> Result<Caller, AssertionError> {
-        let token = meta.get(CALLER_META).and_then(|value| value.as_str());
-        let token = token.ok_or(AssertionError::Missing)?;
-        let keys = self.keys.as_ref().ok_or(AssertionError::NoKeys)?;
-        let now_secs = now_secs();
-        keys.verify(
-            token,
-            Expected { audience: &self.audience, method: "tools/call", tool, now_secs },
-        )
+impl Tools {
+    pub(crate) fn seeded() -> Self {
+        Self { records: Arc::new(Records::seeded()), customers: Arc::new(Customers::seeded()) }
     }
 }
 
@@ -122,9 +59,9 @@ struct QueryArguments {
 /// What `secure_data_access` answers.
 #[derive(Debug, Serialize, JsonSchema)]
 struct SecureData {
-    /// The caller's subject, as the gateway vouches.
+    /// The caller's subject, as proved.
     sub: String,
-    /// The caller's display name, when the gateway gave one.
+    /// The caller's display name, where one is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     /// The documents found.
@@ -132,8 +69,9 @@ struct SecureData {
 }
 
 #[tool_router]
-impl Sample {
+impl Tools {
     /// Today's weather in one of the cities this server knows.
+    #[secure_tool(roles("user", "admin"))]
     #[tool(annotations(title = "Weather", read_only_hint = true, open_world_hint = false))]
     async fn get_weather(
         &self,
@@ -146,12 +84,14 @@ impl Sample {
     }
 
     /// Uptime, load and memory of the machine this server runs on.
+    #[secure_tool(roles("admin"))]
     #[tool(annotations(title = "System status", read_only_hint = true, open_world_hint = false))]
     async fn admin_system_status(&self) -> Result<Json<SystemStatus>, String> {
         status::read(Path::new("/proc")).map(Json)
     }
 
     /// Deletes everything this server keeps of one user. It cannot be undone.
+    #[secure_tool(roles("admin"), sensitive(max_age = "1h"))]
     #[tool(annotations(
         title = "Delete user data",
         read_only_hint = false,
@@ -169,6 +109,14 @@ impl Sample {
 
     /// Everything that is kept of one customer. New values are kept before it answers; what they
     /// look like is up to whoever guards this server.
+    // This tool has to call people, so it gets their numbers; everything else is kept sealed.
+    #[secure_tool(
+        roles("user", "admin"),
+        allow(arguments = ["PHONE_NUMBER"]),
+        refuse(arguments = ["CREDIT_CARD"]),
+        arguments = "encrypt",
+        audit(parameters = "names")
+    )]
     #[tool(
         name = "customerData",
         annotations(title = "Customer data", read_only_hint = false, open_world_hint = false)
@@ -182,6 +130,7 @@ impl Sample {
     }
 
     /// Searches the internal documents, and says in whose name it did.
+    #[secure_tool(authenticated)]
     #[tool(annotations(
         title = "Internal documents",
         read_only_hint = true,
@@ -189,17 +138,17 @@ impl Sample {
     ))]
     async fn secure_data_access(
         &self,
-        meta: RequestMetaObject,
+        caller: Caller,
         Parameters(QueryArguments { query }): Parameters<QueryArguments>,
-    ) -> Result<Json<SecureData>, String> {
-        let caller = self.caller(&meta, "secure_data_access").map_err(|error| error.to_string())?;
+    ) -> Json<SecureData> {
+        let name = caller.name().map(str::to_owned);
         let documents = documents::search(&query);
-        Ok(Json(SecureData { sub: caller.sub, name: caller.name, documents }))
+        Json(SecureData { sub: caller.subject().to_owned(), name, documents })
     }
 }
 
 #[prompt_router]
-impl Sample {
+impl Tools {
     /// A request for advice on what to wear today.
     #[prompt]
     async fn what_to_wear(
@@ -213,7 +162,7 @@ impl Sample {
 
 #[tool_handler]
 #[prompt_handler]
-impl ServerHandler for Sample {
+impl ServerHandler for Tools {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
             .enable_tools()
@@ -253,6 +202,3 @@ impl ServerHandler for Sample {
         Ok(ReadResourceResult::new(vec![contents]).into())
     }
 }
-
-#[cfg(test)]
-mod tests;

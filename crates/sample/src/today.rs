@@ -7,7 +7,7 @@ const SECONDS_A_DAY: u64 = 86_400;
 /// Whole seconds since 1970-01-01T00:00:00Z; 0 when the clock stands before that.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a stranger to the gateway has no clock of its house; this is the only place"
+    reason = "the weather has no clock of the house; this is the only place"
 )]
 pub(crate) fn now_secs() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())

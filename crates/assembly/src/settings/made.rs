@@ -19,6 +19,8 @@ pub struct DemoSettings<'a> {
     pub address: SocketAddr,
     /// The program that is started for the sample server: this program itself.
     pub program: &'a Path,
+    /// Where the sample server keeps its own users, keys and audit log.
+    pub sample: &'a Path,
 }
 
 impl DemoSettings<'_> {
@@ -28,10 +30,11 @@ impl DemoSettings<'_> {
     /// The settings as a file, to be read and changed by whoever tries the demo.
     #[must_use]
     pub fn text(&self) -> String {
-        let program = serde_json::Value::from(self.program.to_string_lossy()).to_string();
+        let quoted = |path: &Path| serde_json::Value::from(path.to_string_lossy()).to_string();
         include_str!("demo.toml")
             .replace("@ADDRESS@", &self.address.to_string())
-            .replace("\"@PROGRAM@\"", &program)
+            .replace("\"@PROGRAM@\"", &quoted(self.program))
+            .replace("\"@SAMPLE@\"", &quoted(self.sample))
     }
 }
 

@@ -89,14 +89,18 @@ fn what_init_writes_loads_and_lets_the_administrator_in() {
 #[test]
 fn the_demo_s_settings_load_whatever_the_program_is_called() {
     for program in ["/usr/bin/haechi", "/my \"dir\"\\x/해치"] {
-        let demo =
-            DemoSettings { address: "127.0.0.1:9".parse().unwrap(), program: Path::new(program) };
+        let sample = "/my \"data\"\\/sample";
+        let demo = DemoSettings {
+            address: "127.0.0.1:9".parse().unwrap(),
+            program: Path::new(program),
+            sample: Path::new(sample),
+        };
         let settings = Settings::parse(&demo.text(), Path::new("/base")).unwrap();
         let haechi_assembly::settings::Carrier::Program(carrier) = &settings.upstreams[0].carrier
         else {
             panic!("no program")
         };
-        assert_eq!(carrier.command, [program, "sample-server"]);
+        assert_eq!(carrier.command, [program, "sample-server", "--data-dir", sample]);
         compile_policy(&settings, Vec::new(), 1).unwrap();
     }
 }

@@ -5,12 +5,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use haechi_assembly::settings::DemoSettings;
 use haechi_assembly::{Act, Administrator, Assembly, DataDirectory, Log, Password, Settings};
-use haechi_core::{Entropy, Secret};
+use haechi_core::Secret;
 use haechi_identity::SignInAttempt;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -19,7 +17,8 @@ use zeroize::Zeroizing;
 use super::carriers::this_program;
 use super::context::Context;
 use super::failure::Failure;
-use super::secret::write_private;
+use super::folder::{Folder, unusable};
+use super::secret::{random_text, write_private};
 use super::serve::{Serving, http_config, listen, serve, stop_signals};
 use super::table::json as print_json;
 
@@ -68,14 +67,15 @@ impl Demo {
     ) -> Result<ExitCode, Failure> {
         // Before anything is made: Ctrl-C at any moment tidies up.
         let stop = stop_signals()?;
-        let folder = Folder::make(self.dir.as_deref())?;
+        let folder = Folder::make(self.dir.as_deref(), "haechi-demo")?;
         let listener = free_listener(self.address).await?;
         let address = listener
             .local_addr()
             .map_err(|error| Failure::unknown(format!("the listener has no address: {error}")))?;
         let program = this_program()?;
         let config = folder.path.join("haechi.toml");
-        let text = DemoSettings { address, program: &program }.text();
+        let text =
+            DemoSettings { address, program: &program, sample: &folder.path.join("sample") }.text();
         std::fs::write(&config, text).map_err(|error| unusable(&config, &error))?;
         let settings = Settings::load(&config)?;
         let data = DataDirectory::open(&folder.path.join("data"))?;
@@ -154,56 +154,11 @@ async fn make(
     Ok(())
 }
 
-fn random_text(entropy: &dyn Entropy) -> Result<Zeroizing<String>, Failure> {
-    let mut bytes = Zeroizing::new([0; 18]);
-    entropy.fill(&mut *bytes).map_err(|error| Failure::of(&error))?;
-    Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes)))
-}
-
 /// The wanted address, or the same with a free port.
 async fn free_listener(wanted: SocketAddr) -> Result<TcpListener, Failure> {
     match TcpListener::bind(wanted).await {
         Ok(listener) => Ok(listener),
         Err(_) => listen(SocketAddr::new(wanted.ip(), 0)).await,
-    }
-}
-
-fn unusable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::unknown(format!("`{}` cannot be used: {error}", path.display()))
-}
-
-/// The demo's folder; one that was not named is removed at the end.
-struct Folder {
-    path: PathBuf,
-    temporary: bool,
-}
-
-impl Folder {
-    fn make(named: Option<&Path>) -> Result<Self, Failure> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        let mut builder = std::fs::DirBuilder::new();
-        builder.mode(0o700);
-        let (path, temporary) = match named {
-            Some(path) => {
-                builder.recursive(true);
-                (path.to_owned(), false)
-            }
-            None => {
-                let suffix = random_text(&haechi_assembly::SystemEntropy)?;
-                (std::env::temp_dir().join(format!("haechi-demo-{}", &*suffix)), true)
-            }
-        };
-        builder.create(&path).map_err(|error| unusable(&path, &error))?;
-        let path = path.canonicalize().map_err(|error| unusable(&path, &error))?;
-        Ok(Self { path, temporary })
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if self.temporary {
-            let _left_over = std::fs::remove_dir_all(&self.path);
-        }
     }
 }
 

@@ -3,9 +3,11 @@
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use haechi_assembly::Password;
-use haechi_core::Secret;
+use haechi_core::{Entropy, Secret};
 use zeroize::Zeroizing;
 
 use super::context::Context;
@@ -102,4 +104,11 @@ pub(super) fn write_private(file: &Path, secret: &Secret) -> Result<(), Failure>
     let mut opened =
         options.write(true).create_new(true).mode(0o600).open(file).map_err(unusable)?;
     opened.write_all(secret.expose()).and_then(|()| opened.write_all(b"\n")).map_err(unusable)
+}
+
+/// A random text that nobody guesses: 144 bits.
+pub(super) fn random_text(entropy: &dyn Entropy) -> Result<Zeroizing<String>, Failure> {
+    let mut bytes = Zeroizing::new([0; 18]);
+    entropy.fill(&mut *bytes).map_err(|error| Failure::of(&error))?;
+    Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes)))
 }
