@@ -207,11 +207,7 @@ impl Builder {
     /// `audience` is this server's name at the gateway. What the server says besides its answers,
     /// such as progress, belongs to no proved caller there and is kept back.
     #[must_use]
-    pub fn gateway_callers(
-        mut self,
-        keys: impl Into<String>,
-        audience: impl Into<String>,
-    ) -> Self {
+    pub fn gateway_callers(mut self, keys: impl Into<String>, audience: impl Into<String>) -> Self {
         self.stated.gateway = Some(GatewayCallers {
             issuer: None,
             audience: audience.into(),
