@@ -11,10 +11,13 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use haechi_core::json::{Checked, Limits};
 use haechi_core::{Era, Origin, UpstreamName};
+use haechi_face::headers::PARAMETER_PREFIX;
 use haechi_guard::{
     Answer, AnswerBody, AnswerItem, Call, Guard, Incoming, IncomingBody, IncomingItem, Outgoing,
     Proofs, Refusal, SessionPass, Upstream, UpstreamFailure,
 };
+use http::HeaderName;
+use http::request::Parts;
 use rmcp::ErrorData;
 use rmcp::model::RequestMetaObject;
 use rmcp::service::{RequestContext, RoleServer};
@@ -214,12 +217,27 @@ impl<P: Request, R: Reply> Job<P, R> {
         if outgoing.body != *body.bytes() {
             let (rewritten, meta) = rewritten(&outgoing.body, params)?;
             (params, context.meta) = (rewritten, meta);
+            forget_mirrors(&mut context);
         }
         context.extensions.insert(caller);
         context.extensions.insert(Admitted::by_guard());
         passed();
         Some(Ready { id: context.id.clone(), running: run(params, context) })
     }
+}
+
+/// Headers mirror arguments (`Mcp-Param-*`): once these were rewritten, the handler does not find
+/// there what it was not to see.
+fn forget_mirrors(context: &mut RequestContext<RoleServer>) {
+    let Some(parts) = context.extensions.get_mut::<Parts>() else { return };
+    let mirrors: Vec<HeaderName> = parts.headers.keys().filter(is_mirror).cloned().collect();
+    for name in mirrors {
+        parts.headers.remove(name);
+    }
+}
+
+fn is_mirror(name: &&HeaderName) -> bool {
+    name.as_str().starts_with(PARAMETER_PREFIX)
 }
 
 /// What the guard let out, in the handler's types.

@@ -131,7 +131,7 @@ pub use haechi_face::Language;
 pub use haechi_macros::{secure_tool, tool_router};
 pub use http::{HttpConfig, HttpLayer, HttpService, ReplyBody, RouteLayer, RouteService};
 pub use interceptor::{Interceptor, Stop, ToolCall};
-pub use listen::serve_http;
+pub use listen::{dangerous_serve_plain_http, serve_http};
 pub use rules::RuleProblem;
 pub use security::{Protection, Rate, Recording, Secured, ToolSecurity, Who};
 pub use server::SecureServer;

@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+#[cfg(doc)]
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -25,12 +27,37 @@ const HEADER_BYTES: usize = 32 << 10;
 /// way have ten seconds to end. The peer's address goes along with each request.
 ///
 /// A service of a web framework needs none of this: put the layer around it there, and hand in the
-/// peer's [`SocketAddr`](std::net::SocketAddr) as an extension of the request.
+/// peer's [`SocketAddr`] as an extension of the request.
+///
+/// # Errors
+///
+/// [`std::io::ErrorKind::PermissionDenied`] for an address that other machines reach: tokens would
+/// travel in clear. Put a proxy with TLS in front, or say [`dangerous_serve_plain_http`].
+pub async fn serve_http<S, R>(
+    listener: TcpListener,
+    service: S,
+    stop: impl Future<Output = ()>,
+) -> std::io::Result<()>
+where
+    S: Service<Request<Incoming>, Response = Response<R>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send + 'static,
+    R: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    if listener.local_addr()?.ip().is_loopback() {
+        return dangerous_serve_plain_http(listener, service, stop).await;
+    }
+    let what = "plain HTTP on an address that other machines reach: listen on 127.0.0.1 behind a \
+                proxy with TLS, or use `dangerous_serve_plain_http`";
+    Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, what))
+}
+
+/// As [`serve_http`] on any address: whoever sees the packets sees tokens and passwords.
 ///
 /// # Errors
 ///
 /// When the listener fails for good.
-pub async fn serve_http<S, R>(
+pub async fn dangerous_serve_plain_http<S, R>(
     listener: TcpListener,
     service: S,
     stop: impl Future<Output = ()>,
