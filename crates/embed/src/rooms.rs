@@ -17,9 +17,9 @@
 /// # Ok(()) }
 /// ```
 pub mod identity {
-    pub use haechi_core::{Credentials, Means, Principal, Secret};
+    pub use haechi_core::{Credentials, Means, Origin, Principal, Secret};
     pub use haechi_identity::{
-        Audience, AuthenticationError, Identity, IssuedToken, SignInAttempt, SignInError,
+        Audience, AuthenticationError, Identity, IssuedToken, NewUser, SignInAttempt, SignInError,
     };
 }
 
