@@ -74,7 +74,11 @@ impl<S> Layer<S> for HttpLayer {
     type Service = HttpService<S>;
 
     fn layer(&self, inside: S) -> Self::Service {
-        let owners = Arc::new(Owners::new(self.door.haechi.session_limits()));
+        let mut limits = self.door.haechi.session_limits();
+        if self.door.haechi.identity().has_gateway() {
+            limits.per_person = limits.total;
+        }
+        let owners = Arc::new(Owners::new(limits));
         HttpService { door: Arc::clone(&self.door), owners, inside }
     }
 }

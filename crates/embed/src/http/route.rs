@@ -126,7 +126,7 @@ impl Visit<'_> {
             Ok(arguments) => arguments,
             Err(answer) => return *answer,
         };
-        let head = self.inward_head(&caller);
+        let head = self.inward_head(Some(&caller));
         let run = move |arguments: Value| async move {
             let body =
                 if head.method == Method::GET { String::new() } else { arguments.to_string() };

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use haechi_core::Origin;
 use haechi_core::json::Checked;
 use haechi_core::rpc::{Body as Messages, Envelope, RequestId, method};
+use haechi_core::{Origin, Sid};
 use haechi_face::intake::{self, RequestBody};
 use haechi_face::session::{SESSION_ID, session_id};
 use haechi_face::{Challenge, Language, SignInDesk, Telling, TransportError, reply};
@@ -120,20 +120,21 @@ impl<'a> Visit<'a> {
         if !matches!(self.head.method, Method::POST | Method::GET | Method::DELETE) {
             return self.turn_away(&TransportError::Method { allow: METHODS });
         }
-        let caller = match self.caller().await {
+        let caller = match self.expected().await {
             Ok(caller) => caller,
             Err(answer) => return *answer,
         };
+        let caller = caller.as_ref();
         let message = match self.message(body).await {
             Ok(message) => message,
             Err(error) => return self.turn_away(&error),
         };
-        if let Err(answer) = self.own_session(&caller, message.as_ref()) {
+        if let Err(answer) = self.own_session(caller, message.as_ref()) {
             return *answer;
         }
         let (verdict, said) = Verdict::awaited();
         let awaited = message.as_ref().filter(|message| message.governed).map(|_| verdict);
-        let request = self.inward(&caller, message.as_ref(), awaited);
+        let request = self.inward(caller, message.as_ref(), awaited);
         let answered = async {
             let Ok(response) = inside.oneshot(request).await;
             response
@@ -142,8 +143,17 @@ impl<'a> Visit<'a> {
             Ok(response) => response,
             Err(refusal) => return self.refused(&refusal, message.as_ref()),
         };
-        self.keep_session(&caller, message.as_ref(), &response);
-        self.outward(&caller, response)
+        self.keep_session(caller, message.as_ref(), &response);
+        self.outward(caller, response)
+    }
+
+    /// Who asks; nobody as yet behind a gateway, which vouches for its caller in each request that
+    /// asks for anything.
+    async fn expected(&self) -> Result<Option<Caller>, Box<Response<ReplyBody>>> {
+        if self.door.haechi.identity().has_gateway() {
+            return Ok(None);
+        }
+        self.caller().await.map(Some)
     }
 
     pub(super) async fn caller(&self) -> Result<Caller, Box<Response<ReplyBody>>> {
@@ -177,12 +187,12 @@ impl<'a> Visit<'a> {
     /// A session is its owner's; for anybody else there is none of that name.
     fn own_session(
         &self,
-        caller: &Caller,
+        caller: Option<&Caller>,
         message: Option<&Message>,
     ) -> Result<(), Box<Response<ReplyBody>>> {
         let named = session_id(&self.head.headers);
         let named = named.map_err(|error| Box::new(self.turn_away(&error)))?;
-        let (sid, now) = (&caller.principal().sid, self.now());
+        let (sid, now) = (&owner(caller), self.now());
         if message.is_some_and(|message| message.opens)
             && !self.owners.is_some_and(|owners| owners.has_room(sid, now))
         {
@@ -199,11 +209,16 @@ impl<'a> Visit<'a> {
         }
     }
 
-    fn keep_session<R>(&self, caller: &Caller, message: Option<&Message>, response: &Response<R>) {
+    fn keep_session<R>(
+        &self,
+        caller: Option<&Caller>,
+        message: Option<&Message>,
+        response: &Response<R>,
+    ) {
         let Some(owners) = self.owners.filter(|_| response.status().is_success()) else { return };
         let opened = response.headers().get(&SESSION_ID).and_then(|value| value.to_str().ok());
         if let Some(session) = opened.filter(|_| message.is_some_and(|message| message.opens)) {
-            owners.bind(session, &caller.principal().sid, self.now());
+            owners.bind(session, &owner(caller), self.now());
         }
         if self.head.method == Method::DELETE
             && let Ok(Some(session)) = session_id(&self.head.headers)
@@ -215,7 +230,7 @@ impl<'a> Visit<'a> {
     /// The request as the server inside gets it: the very bytes, and who calls.
     fn inward(
         &self,
-        caller: &Caller,
+        caller: Option<&Caller>,
         message: Option<&Message>,
         verdict: Option<Verdict>,
     ) -> Request<Full<Bytes>> {
@@ -226,17 +241,17 @@ impl<'a> Visit<'a> {
     }
 
     /// Credentials stay out here; who was proved by them goes along.
-    pub(super) fn inward_head(&self, caller: &Caller) -> Parts {
+    pub(super) fn inward_head(&self, caller: Option<&Caller>) -> Parts {
         let mut head = self.head.clone();
         head.headers.remove(http::header::AUTHORIZATION);
         head.headers.remove(http::header::COOKIE);
-        head.extensions.insert(caller.clone());
+        caller.map(|caller| head.extensions.insert(caller.clone()));
         head.extensions.insert(self.origin.clone());
         head.extensions.insert(self.language);
         head
     }
 
-    fn outward<R>(&self, caller: &Caller, response: Response<R>) -> Response<ReplyBody>
+    fn outward<R>(&self, caller: Option<&Caller>, response: Response<R>) -> Response<ReplyBody>
     where
         R: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
     {
@@ -247,7 +262,7 @@ impl<'a> Visit<'a> {
             return response.map(ReplyBody::streamed);
         }
         let haechi = self.door.haechi.clone();
-        let asides = Asides { haechi, caller: Some(caller.clone()) };
+        let asides = Asides { haechi, caller: caller.cloned() };
         response.map(|body| ReplyBody::streamed(asides.events(body)))
     }
 
@@ -282,6 +297,12 @@ impl<'a> Visit<'a> {
     fn now(&self) -> haechi_core::Timestamp {
         self.door.haechi.guard().rooms().clock.now()
     }
+}
+
+/// Whose sessions a caller's are; those that a gateway opens are the gateway's, which keeps them to
+/// its callers.
+fn owner(caller: Option<&Caller>) -> Sid {
+    caller.map_or_else(|| Sid("gateway".into()), |caller| caller.principal().sid.clone())
 }
 
 /// The answer of the server inside, unless the guard refuses first.

@@ -376,6 +376,49 @@ async fn sign_in(street: &Street, username: &str, audience: &str) -> String {
 }
 
 #[tokio::test]
+async fn behind_a_gateway_a_caller_is_whom_it_signs_for_in_this_very_request() {
+    let gateway = House::open(&["nurse"]).await;
+    let person = gateway.haechi.stdio_caller().await.unwrap();
+    let keys = gateway.haechi.identity().jwks().to_string();
+    let behind = House::with(&[], |builder| builder.gateway_callers(keys, "clinic")).await;
+    let (server, layer) = (behind.server.clone(), HttpConfig::at("/mcp"));
+    let inside: Inside =
+        StreamableHttpService::new(move || Ok(server.clone()), Arc::default(), Default::default());
+    let service = HttpLayer::new(&behind.haechi, layer).layer(inside);
+    let sign = |tool: &str| {
+        let assertion = haechi_identity::CallerAssertion {
+            upstream: "clinic",
+            method: "tools/call",
+            tool: Some(tool),
+            request_id: "7",
+            principal: person.principal(),
+            lifetime: std::time::Duration::from_secs(30),
+        };
+        gateway.haechi.identity().sign_assertion(&assertion).unwrap()
+    };
+    let ask = |tool: &'static str, assertion: Option<String>| {
+        let mut request = modern("x", tool, &json!({ "amount": 7 }));
+        request.headers_mut().remove("authorization");
+        if let Some(assertion) = assertion {
+            request.headers_mut().insert("haechi-caller", assertion.parse().unwrap());
+        }
+        let service = service.clone();
+        async move {
+            let Ok(response) = service.oneshot(request).await;
+            Answer::of(response).await
+        }
+    };
+    let once = sign("pay");
+    assert_eq!(ask("pay", Some(once.clone())).await.answered(), "7");
+    assert_eq!(ask("pay", Some(once)).await.status, StatusCode::UNAUTHORIZED, "replayed");
+    let other = ask("look_up", Some(sign("pay"))).await;
+    assert_eq!(other.status, StatusCode::UNAUTHORIZED, "for another tool");
+    assert_eq!(ask("pay", None).await.status, StatusCode::UNAUTHORIZED);
+    let refused = ask("discharge", Some(sign("discharge"))).await;
+    assert_eq!(refused.json()["error"]["code"], -32602);
+}
+
+#[tokio::test]
 async fn the_guard_is_a_function_too() {
     let house = House::open(&["nurse"]).await;
     let caller = house.haechi.stdio_caller().await.unwrap();
