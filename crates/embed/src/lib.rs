@@ -142,3 +142,8 @@ pub use stdio::{StdioError, TOKEN_VARIABLE};
 
 pub use async_trait::async_trait;
 pub use rmcp;
+
+/// The guide whose snippets are compiled as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/from-python.md")]
+mod from_python {}
