@@ -15,6 +15,8 @@ mod kinds;
 #[cfg(test)]
 mod macros;
 #[cfg(test)]
+mod rmcp_handler;
+#[cfg(test)]
 mod rmcp_macros;
 #[cfg(test)]
 #[path = "../pass/two_tools.rs"]
