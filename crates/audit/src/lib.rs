@@ -1,5 +1,6 @@
 //! What happened? A log of calls that survives a kill and a power cut, and never says what is not so.
 
+pub mod checkpoint;
 mod config;
 mod counts;
 mod disk;
@@ -11,6 +12,8 @@ mod frame;
 mod intent;
 mod lock;
 mod log;
+pub mod note;
+pub mod proof;
 mod query;
 mod reader;
 mod recovery;
@@ -18,6 +21,8 @@ mod scan;
 mod segment;
 mod shared;
 mod tail;
+pub mod tile;
+pub mod tree;
 
 pub use config::{AuditConfig, Durability};
 pub use entry::Entry;

@@ -9,7 +9,18 @@ mod kill;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+mod merkle;
+#[cfg(test)]
+mod note;
+#[cfg(test)]
+mod proof;
+#[cfg(test)]
 mod query;
 #[cfg(test)]
-#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tile;
+#[cfg(test)]
+mod tree;
+#[cfg(test)]
+mod trees;
