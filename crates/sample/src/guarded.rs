@@ -147,3 +147,6 @@ fn builder(config: &SampleConfig) -> Builder {
     }
     builder
 }
+
+#[cfg(test)]
+mod tests;

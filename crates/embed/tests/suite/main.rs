@@ -9,6 +9,8 @@ mod clinic;
 #[path = "../pass/forms.rs"]
 mod forms;
 #[cfg(test)]
+mod gateway;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod kinds;

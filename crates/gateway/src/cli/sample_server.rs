@@ -44,21 +44,22 @@ impl SampleServer {
             settings: context.common.config.clone(),
             gateway_keys: text_variable(CALLER_KEYS),
         };
-        let sample = Sample::open(&config).await.map_err(failed)?;
+        let sample = Sample::open(&config).await?;
         let Some(address) = self.http else {
-            sample.serve_stdio(stop.cancelled()).await.map_err(failed)?;
+            sample.serve_stdio(stop.cancelled()).await?;
             return Ok(ExitCode::SUCCESS);
         };
         let listener = listen(address).await?;
         let address = listener.local_addr()?;
         writeln!(out, "{}", Sample::url(address))?;
         out.flush()?;
-        sample.serve_http(listener, stop.cancelled()).await.map_err(failed)?;
+        sample.serve_http(listener, stop.cancelled()).await?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn failed(error: SampleError) -> Failure {
-    let help = error.help();
-    Failure::of(&error).maybe_help(help)
+impl From<SampleError> for Failure {
+    fn from(error: SampleError) -> Self {
+        Self::of(&error).maybe_help(error.help())
+    }
 }

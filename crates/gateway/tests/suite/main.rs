@@ -15,6 +15,8 @@ mod pii;
 #[cfg(test)]
 mod raw_http;
 #[cfg(test)]
+mod sample_server;
+#[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod subject;
