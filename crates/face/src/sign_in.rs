@@ -119,8 +119,8 @@ impl SignInDesk<'_> {
     /// RFC 8707 §2
     fn wrong_target(&self) -> SignInAnswer {
         let text = self.language.choose(
-            "`resource` is no address of this gateway",
-            "`resource`는 이 게이트웨이의 주소가 아닙니다",
+            "`resource` is no address of this server",
+            "`resource`는 이 서버의 주소가 아닙니다",
         );
         let response = reply::plain_error(StatusCode::BAD_REQUEST, "invalid_target", &text);
         self.turned_away("wrong-resource", response)

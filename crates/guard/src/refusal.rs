@@ -104,7 +104,7 @@ pub enum Refusal {
     #[error("the audit log cannot record this call; it was not made")]
     NotRecorded(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
     /// A store or key that is needed to decide is not available.
-    #[error("this gateway cannot decide now; the call was not made")]
+    #[error("Haechi cannot decide now; the call was not made")]
     Unavailable(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
 }
 
@@ -124,12 +124,12 @@ fn personal(found: &[String]) -> String {
 
 const fn upstream_sentence(failure: &UpstreamFailure) -> &'static str {
     match failure {
-        UpstreamFailure::Unreachable { .. } => "the server behind this gateway cannot be reached",
-        UpstreamFailure::Ended(_) => "the server behind this gateway ended before it answered",
-        UpstreamFailure::Nonsense { .. } => "the server behind this gateway answered nonsense",
-        UpstreamFailure::TimedOut { .. } => "the server behind this gateway did not answer in time",
+        UpstreamFailure::Unreachable { .. } => "the guarded server cannot be reached",
+        UpstreamFailure::Ended(_) => "the guarded server ended before it answered",
+        UpstreamFailure::Nonsense { .. } => "the guarded server answered nonsense",
+        UpstreamFailure::TimedOut { .. } => "the guarded server did not answer in time",
         UpstreamFailure::SessionEnded(_) => "the session has ended; initialize again",
-        UpstreamFailure::Busy(_) => "the server behind this gateway cannot take more now",
+        UpstreamFailure::Busy(_) => "the guarded server cannot take more now",
     }
 }
 

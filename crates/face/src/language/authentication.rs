@@ -33,7 +33,7 @@ pub fn authentication(error: &AuthenticationError, language: Language) -> String
             "호출하는 동안 역할이 바뀌었습니다. 다시 시도하세요",
         ),
         AuthenticationError::Unavailable(_) | AuthenticationError::Unnamed(_) => (
-            "this gateway cannot check credentials now; try again later",
+            "Haechi cannot check credentials now; try again later",
             "지금은 자격 증명을 확인할 수 없습니다. 나중에 다시 시도하세요",
         ),
     };
@@ -180,11 +180,11 @@ pub fn sign_in(error: &SignInError, language: Language) -> String {
             );
         }
         SignInError::NoAudience => (
-            "this gateway has no address a token could be for",
-            "토큰을 발급할 주소가 이 게이트웨이에 없습니다",
+            "this server has no address a token could be for",
+            "토큰을 발급할 주소가 이 서버에 없습니다",
         ),
         SignInError::Unavailable(_) | SignInError::Entropy(_) | SignInError::Failed => (
-            "this gateway cannot sign anybody in now; try again later",
+            "Haechi cannot sign anybody in now; try again later",
             "지금은 로그인할 수 없습니다. 나중에 다시 시도하세요",
         ),
     };

@@ -53,7 +53,7 @@ pub fn refusal(refusal: &Refusal, language: Language) -> String {
             "감사 로그에 기록할 수 없어 호출하지 않았습니다",
         ),
         Refusal::Unavailable(_) => language.choose(
-            "this gateway cannot decide now; the call was not made",
+            "Haechi cannot decide now; the call was not made",
             "지금은 판단할 수 없어 호출하지 않았습니다",
         ),
     }
@@ -115,28 +115,26 @@ fn unknown_handle(what: &str, language: Language) -> String {
 
 fn upstream(failure: &UpstreamFailure, language: Language) -> String {
     let (english, korean) = match failure {
-        UpstreamFailure::Unreachable { .. } => (
-            "the server behind this gateway cannot be reached",
-            "게이트웨이 뒤의 서버에 연결할 수 없습니다",
-        ),
+        UpstreamFailure::Unreachable { .. } => {
+            ("the guarded server cannot be reached", "보호받는 서버에 연결할 수 없습니다")
+        }
         UpstreamFailure::Ended(_) => (
-            "the server behind this gateway ended before it answered",
-            "게이트웨이 뒤의 서버가 응답하기 전에 끝났습니다",
+            "the guarded server ended before it answered",
+            "보호받는 서버가 응답하기 전에 끝났습니다",
         ),
-        UpstreamFailure::Nonsense { .. } => (
-            "the server behind this gateway answered nonsense",
-            "게이트웨이 뒤의 서버가 알 수 없는 응답을 보냈습니다",
-        ),
+        UpstreamFailure::Nonsense { .. } => {
+            ("the guarded server answered nonsense", "보호받는 서버가 알 수 없는 응답을 보냈습니다")
+        }
         UpstreamFailure::TimedOut { .. } => (
-            "the server behind this gateway did not answer in time",
-            "게이트웨이 뒤의 서버가 제때 응답하지 않았습니다",
+            "the guarded server did not answer in time",
+            "보호받는 서버가 제때 응답하지 않았습니다",
         ),
         UpstreamFailure::SessionEnded(_) => {
             ("the session has ended; initialize again", "세션이 끝났습니다. 다시 초기화하세요")
         }
         UpstreamFailure::Busy(_) => (
-            "the server behind this gateway cannot take more now",
-            "게이트웨이 뒤의 서버가 지금은 더 받을 수 없습니다",
+            "the guarded server cannot take more now",
+            "보호받는 서버가 지금은 더 받을 수 없습니다",
         ),
     };
     language.choose(english, korean)

@@ -292,7 +292,7 @@ impl Face {
             AnswerBody::Stream(items) => self.streamed(items, message).await,
             AnswerBody::Empty => {
                 // The server behind said no by a status alone, which a client on stdio cannot see.
-                let why = "the server behind this gateway gave no answer";
+                let why = "the guarded server gave no answer";
                 let id = message.id()?;
                 Some(error_message(Some(id), code::INTERNAL_ERROR, why, None).into())
             }
