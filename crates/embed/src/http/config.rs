@@ -94,7 +94,8 @@ impl Door {
         };
         let of_base = |base: String| format!("{base}{}", config.path);
         let resources = names.bases().into_iter().map(of_base);
-        let resources = config.resources.iter().cloned().chain(resources).collect();
+        let named = config.resources.iter().chain(&haechi.0.audience.resources);
+        let resources = named.cloned().chain(resources).collect();
         let limits =
             BodyLimits { bytes: listen.limits.body_bytes, timeout: listen.limits.body_timeout };
         Self {

@@ -29,7 +29,10 @@ struct Street {
 
 impl Street {
     async fn open() -> Self {
-        let house = House::open(&[]).await;
+        Self::of(House::open(&[]).await).await
+    }
+
+    async fn of(house: House) -> Self {
         for (name, roles) in [("nora", vec!["nurse"]), ("dora", vec!["doctor"]), ("gus", vec![])] {
             add(&house, name, &roles).await;
         }
@@ -50,7 +53,10 @@ impl Street {
     }
 
     async fn token(&self, username: &str) -> String {
-        let body = json!({ "username": username, "password": password(username) });
+        self.token_of(json!({ "username": username, "password": password(username) })).await
+    }
+
+    async fn token_of(&self, body: Value) -> String {
         let request = Request::post("http://127.0.0.1:8787/sign-in")
             .header("host", "127.0.0.1:8787")
             .header("content-type", "application/json")
@@ -435,4 +441,15 @@ async fn the_guard_is_a_function_too() {
     assert!(house.haechi.may_call(&caller, "look_up"));
     assert!(!house.haechi.may_call(&caller, "discharge"));
     assert_eq!(house.entries().await.iter().filter(|entry| entry["name"] == "look_up").count(), 1);
+}
+
+#[tokio::test]
+async fn an_address_that_the_builder_names_is_this_servers_over_http_too() {
+    const PUBLIC: &str = "https://clinic.example/mcp";
+    let house = House::with(&[], |builder| builder.resource(PUBLIC)).await;
+    let street = Street::of(house).await;
+    let body = json!({ "username": "nora", "password": password("nora"), "resource": PUBLIC });
+    let token = street.token_of(body).await;
+    let answer = street.ask(modern(&token, "count", &json!({}))).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
 }

@@ -17,6 +17,8 @@ mod kinds;
 #[cfg(test)]
 mod macros;
 #[cfg(test)]
+mod reveal;
+#[cfg(test)]
 mod rmcp_handler;
 #[cfg(test)]
 mod rmcp_macros;
