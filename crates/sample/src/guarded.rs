@@ -22,6 +22,12 @@ const PATH: &str = "/mcp";
 const EVERYBODY: &str = "*";
 /// Roles of whoever starts the server alone on standard input and output.
 const OF_THE_OWNER: [&str; 2] = ["user", "admin"];
+/// Whoever runs the gateway in front sees and may do everything here too, as `haechi check` does.
+const OF_THE_GATEWAY_S_OWNER: &str = r#"
+[roles.owner]
+allow = ["SERVER:*"]
+sensitive = ["SERVER:delete_user_data"]
+"#;
 
 /// How the server is opened.
 #[derive(Clone, Debug)]
@@ -139,13 +145,14 @@ fn builder(config: &SampleConfig) -> Builder {
         .allow_resources(EVERYBODY, &["*"])
         .owner_roles(&OF_THE_OWNER)
         .interceptor(Recheck);
-    if let Some(settings) = &config.settings {
-        builder = builder.settings_file(settings);
-    }
     if let Some(keys) = &config.gateway_keys {
-        builder = builder.gateway_callers(keys, &config.name);
+        let rules = OF_THE_GATEWAY_S_OWNER.replace("SERVER", &config.name);
+        builder = builder.gateway_callers(keys, &config.name).settings(rules);
     }
-    builder
+    match &config.settings {
+        Some(settings) => builder.settings_file(settings),
+        None => builder,
+    }
 }
 
 #[cfg(test)]

@@ -182,8 +182,11 @@ fn changed_settings_are_in_force_at_once_and_broken_ones_are_not() {
     home.serve();
     home.login("kim", PASSWORD);
     let url = home.url("/sample/mcp");
-    let status =
-        || home.run(&["call", &url, "admin_system_status", "--token-file", "kim.token"]).code;
+    let documents = r#"{"query":"backup"}"#;
+    let status = || {
+        let asked = ["call", &url, "secure_data_access", documents, "--token-file", "kim.token"];
+        home.run(&asked).code
+    };
     assert_eq!(status(), Some(1));
     let before = std::fs::read_to_string(home.path("haechi.toml")).unwrap();
     home.write("haechi.toml", &before.replace("sample:get_*", "sample:*"));
