@@ -1,10 +1,11 @@
 //! Requests and results of `rmcp` as the JSON they are on the wire, and back.
 
-use haechi_core::json::Text;
+use haechi_core::json::{Text, quote};
 use rmcp::ErrorData;
 use rmcp::model::{
     CallToolRequestParams, CancelTaskParams, GetPromptRequestParams, GetTaskParams, GetTaskResult,
-    ReadResourceDirectoryRequestParams, ReadResourceRequestParams, UpdateTaskParams,
+    ReadResourceDirectoryRequestParams, ReadResourceRequestParams, RequestMetaObject,
+    UpdateTaskParams,
 };
 use rmcp::model::{
     CallToolResponse, CompleteRequestParams, CompleteResult, CustomRequest, CustomResult,
@@ -14,7 +15,6 @@ use rmcp::model::{
     UnsubscribeRequestParams,
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -23,8 +23,8 @@ pub(crate) trait Request: Send + 'static {
     /// Whether its answer may never come.
     const NEVER_ENDS: bool = false;
 
-    /// `params` on the wire, without `_meta`.
-    fn write(&self) -> Result<Value, serde_json::Error>;
+    /// `params` on the wire, without `_meta`: an object, or `null`.
+    fn write(&self) -> Result<String, serde_json::Error>;
 
     /// The same request with other parameters; `None` when they are of another form.
     fn rewritten(self, params: Value) -> Option<Self>
@@ -35,8 +35,8 @@ pub(crate) trait Request: Send + 'static {
 macro_rules! plain_requests {
     ($($params:ty),+ $(,)?) => {$(
         impl Request for $params {
-            fn write(&self) -> Result<Value, serde_json::Error> {
-                serde_json::to_value(self)
+            fn write(&self) -> Result<String, serde_json::Error> {
+                serde_json::to_string(self)
             }
 
             fn rewritten(self, params: Value) -> Option<Self> {
@@ -62,8 +62,8 @@ plain_requests!(
 );
 
 impl Request for CustomRequest {
-    fn write(&self) -> Result<Value, serde_json::Error> {
-        Ok(self.params.clone().unwrap_or(Value::Null))
+    fn write(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&self.params)
     }
 
     fn rewritten(mut self, params: Value) -> Option<Self> {
@@ -76,8 +76,8 @@ impl Request for CustomRequest {
 impl Request for SubscriptionContext {
     const NEVER_ENDS: bool = true;
 
-    fn write(&self) -> Result<Value, serde_json::Error> {
-        Ok(serde_json::json!({ "notifications": serde_json::to_value(self.requested())? }))
+    fn write(&self) -> Result<String, serde_json::Error> {
+        Ok(format!(r#"{{"notifications":{}}}"#, serde_json::to_string(self.requested())?))
     }
 
     fn rewritten(self, _: Value) -> Option<Self> {
@@ -179,24 +179,29 @@ pub(crate) fn request_body(
     params: &impl Request,
     context: &RequestContext<RoleServer>,
 ) -> Result<String, serde_json::Error> {
-    let mut params = match params.write()? {
-        Value::Object(params) => params,
-        Value::Null => Map::new(),
-        _ => return Err(serde::ser::Error::custom("parameters are not an object")),
-    };
-    let meta = serde_json::to_value(&context.meta)?;
-    if meta.as_object().is_some_and(|meta| !meta.is_empty()) {
-        params.insert("_meta".to_owned(), meta);
-    }
-    serde_json::to_string(&Message { jsonrpc: "2.0", id: &context.id, method, params })
+    let params = with_meta(params.write()?, &context.meta)?;
+    let (id, method) = (serde_json::to_string(&context.id)?, quote(method));
+    Ok(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":{method},"params":{params}}}"#))
 }
 
-#[derive(Serialize)]
-struct Message<'a> {
-    jsonrpc: &'static str,
-    id: &'a RequestId,
-    method: &'a str,
-    params: Map<String, Value>,
+/// `params` with what the request says about itself, in place of what they may say there.
+fn with_meta(params: String, meta: &RequestMetaObject) -> Result<String, serde_json::Error> {
+    let inside = match params.strip_prefix('{') {
+        Some(inside) => inside,
+        None if params == "null" => "}",
+        None => return Err(serde::ser::Error::custom("parameters are not an object")),
+    };
+    if meta.is_empty() {
+        return Ok(if inside == "}" { "{}".to_owned() } else { params });
+    }
+    if params.contains(r#""_meta""#) {
+        // A name or somebody's text: reading all of it tells.
+        let mut params: Map<String, Value> = serde_json::from_str(&params)?;
+        params.insert("_meta".to_owned(), serde_json::to_value(meta)?);
+        return serde_json::to_string(&params);
+    }
+    let (meta, comma) = (serde_json::to_string(meta)?, if inside == "}" { "" } else { "," });
+    Ok(format!(r#"{{"_meta":{meta}{comma}{inside}"#))
 }
 
 /// The JSON-RPC answer to `id`.
@@ -223,4 +228,33 @@ pub(crate) fn read_error(error: Text<'_>) -> ErrorData {
 
 fn read<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_str(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn what_a_request_says_of_itself_is_said_once() {
+        let about = |value: Value| serde_json::from_value::<RequestMetaObject>(value).unwrap();
+        let cases = [
+            ("null", json!({}), json!({})),
+            ("null", json!({ "k": 1 }), json!({ "_meta": { "k": 1 } })),
+            ("{}", json!({}), json!({})),
+            ("{}", json!({ "k": 1 }), json!({ "_meta": { "k": 1 } })),
+            (r#"{"a":"_"}"#, json!({}), json!({ "a": "_" })),
+            (r#"{"a":"_"}"#, json!({ "k": 1 }), json!({ "_meta": { "k": 1 }, "a": "_" })),
+            (r#"{"_meta":{"k":2}}"#, json!({}), json!({ "_meta": { "k": 2 } })),
+            (r#"{"_meta":{"k":2}}"#, json!({ "k": 1 }), json!({ "_meta": { "k": 1 } })),
+            (r#"{"a":"_meta"}"#, json!({ "k": 1 }), json!({ "_meta": { "k": 1 }, "a": "_meta" })),
+        ];
+        for (params, meta, expected) in cases {
+            let written = with_meta(params.to_owned(), &about(meta)).unwrap();
+            haechi_core::json::check(written.as_bytes(), &haechi_core::json::Limits::WIRE).unwrap();
+            assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), expected, "{params}");
+        }
+        assert!(with_meta("[1]".to_owned(), &about(json!({}))).is_err());
+    }
 }
