@@ -229,13 +229,16 @@ async fn a_request_that_was_numbered_anew_carries_the_id_that_was_signed() {
 }
 
 #[tokio::test]
-async fn what_a_server_says_aside_is_kept_back_where_no_caller_is_known_for_it() {
+async fn what_a_server_says_aside_goes_to_the_gateway_which_knows_whom_it_is_for() {
     let behind = Behind::open().await;
     let mut line = behind.line(true).await;
     let assertion = behind.assertion(&Word { tool: Some("chatter"), ..NOTE }).await;
     let params = json!({ "name": "chatter", "arguments": {}, "_meta": { "progressToken": 1 } });
     let first = line.ask("7", "tools/call", params, Some(&assertion)).await;
-    assert!(succeeded(&first), "{first}");
+    assert_eq!(first["method"], "notifications/progress");
+    let answer = line.lines.next_line().await.unwrap().unwrap();
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert!(succeeded(&answer), "{answer}");
 }
 
 #[tokio::test]
