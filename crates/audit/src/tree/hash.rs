@@ -105,7 +105,7 @@ impl fmt::Debug for Hash {
 #[error("this is not the base64 of a hash of 32 bytes")]
 pub struct HashError;
 
-/// Takes only the one text that [`Hash`] itself writes.
+/// Takes only the one text that [`struct@Hash`] itself writes.
 impl FromStr for Hash {
     type Err = HashError;
 
