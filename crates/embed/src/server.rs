@@ -131,6 +131,9 @@ impl<H: ServerHandler> SecureServer<H> {
     }
 }
 
+/// The code of a refusal that says nothing but no.
+const DENIED: i32 = 40_300;
+
 /// One governed method: its parameters and context go to the same method of the server inside.
 macro_rules! governed {
     ($server:ident, $method:expr, $request:expr, $context:expr, $name:ident) => {
@@ -300,7 +303,12 @@ impl<H: ServerHandler> ServerHandler for SecureServer<H> {
         if is_nobodys(&called, &context) {
             return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, called, None));
         }
-        governed!(self, &called, request, context, on_custom_request)
+        let answered = governed!(self, &called, request, context, on_custom_request);
+        // A method that no rule names is none for this caller, as a tool is.
+        answered.map_err(|error| match error.code.0 {
+            DENIED => ErrorData::new(ErrorCode::METHOD_NOT_FOUND, called, error.data),
+            _ => error,
+        })
     }
 
     async fn on_cancelled(
