@@ -170,7 +170,8 @@ impl Rooms {
             signing_keys: Arc::clone(&all) as _,
             revocations: all,
         };
-        let identity = Arc::new(Identity::open(settings.identity(), stores, surroundings).await?);
+        let identity = Identity::open(settings.identity(), stores, surroundings).await?;
+        let identity = Arc::new(identity.with_exchange(Arc::new(outbound.exchanger(limits))));
         let unseen = Arc::new(ArcSwapOption::empty());
         Ok(Self { directory, store, identity, safe, sealer, unseen, clock, entropy, outbound })
     }

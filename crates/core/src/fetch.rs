@@ -77,7 +77,7 @@ pub struct Answered {
     pub body: Secret,
 }
 
-/// Asks services by HTTP POST, with limits on address, redirects, size and time.
+/// Asks services by HTTP, with limits on address, redirects, size and time.
 #[async_trait]
 pub trait Exchange: Send + Sync + fmt::Debug {
     /// Sends `post` and reads the answer whole.
@@ -86,4 +86,19 @@ pub trait Exchange: Send + Sync + fmt::Debug {
     ///
     /// Every [`FetchError`] but [`FetchError::Status`]; nothing is retried.
     async fn post(&self, post: Post) -> Result<Answered, FetchError>;
+
+    /// Reads `url` by HTTP GET with `headers`, which may hold keys and tokens. Whoever has no way to
+    /// do that could not reach it.
+    ///
+    /// # Errors
+    ///
+    /// Every [`FetchError`] but [`FetchError::Status`]; nothing is retried.
+    async fn get(
+        &self,
+        url: &str,
+        headers: Vec<(&'static str, Secret)>,
+    ) -> Result<Answered, FetchError> {
+        let _ = (url, headers);
+        Err(FetchError::Unreachable("(no way to read)".to_owned()))
+    }
 }

@@ -137,7 +137,9 @@ pub const fn status(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
         Refusal::Unauthenticated(
-            AuthenticationError::Unavailable(_) | AuthenticationError::Unnamed(_),
+            AuthenticationError::Unavailable(_)
+            | AuthenticationError::IssuerUnavailable(_)
+            | AuthenticationError::Unnamed(_),
         ) => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Unauthenticated(_) | Refusal::StaleSignIn { .. } => StatusCode::UNAUTHORIZED,
         Refusal::ScopeMissing { .. } => StatusCode::FORBIDDEN,

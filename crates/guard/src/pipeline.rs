@@ -186,6 +186,9 @@ impl Guard {
         match error {
             AuthenticationError::Unavailable(source) => Refusal::Unavailable(Some(source.into())),
             AuthenticationError::Unnamed(source) => Refusal::Unavailable(Some(source.into())),
+            AuthenticationError::IssuerUnavailable(source) => {
+                Refusal::Unavailable(Some(source.into()))
+            }
             other => Refusal::Unauthenticated(other),
         }
     }

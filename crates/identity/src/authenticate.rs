@@ -5,14 +5,14 @@ use std::sync::Arc;
 use haechi_core::{Credentials, Means, Principal, SealError, Secret, StoreError, Timestamp};
 
 use crate::api_key::{PREFIX, PresentedApiKey};
-use crate::cache::{Verified, VerifiedCache};
+use crate::cache::{Source, Verified, VerifiedCache};
 use crate::issuer::Issuer;
 use crate::jose::{ClaimRules, Flaw};
 use crate::jose::{Compact, MAX_TOKEN_BYTES, TokenError, claimed_issuer, ensure, meets, verify};
 use crate::own_token::{OwnRules, OwnToken, of_user};
 use crate::principal::Proved;
 use crate::standing::{Standing, TokenNames};
-use crate::{ApiKeyError, Audience, CallerError, Identity};
+use crate::{ApiKeyError, AskError, Audience, CallerError, Identity};
 
 /// The role of the operating-system user that owns the process.
 const OWNER: &str = "owner";
@@ -51,6 +51,9 @@ pub enum AuthenticationError {
     /// What decides could not be read: no.
     #[error("users, keys or revocations cannot be read")]
     Unavailable(#[from] StoreError),
+    /// Whoever issued the token, or must have, cannot be asked about it: no.
+    #[error("the token's issuer cannot be asked")]
+    IssuerUnavailable(#[from] AskError),
     /// The person's random name could not be made or read: no.
     #[error("the person's name in the log cannot be made")]
     Unnamed(#[from] SealError),
@@ -70,6 +73,7 @@ impl AuthenticationError {
             Self::UserDisabled => "user-disabled",
             Self::RolesChanged => "roles-changed",
             Self::Unavailable(_) => "store-unavailable",
+            Self::IssuerUnavailable(_) => "issuer-unavailable",
             Self::Unnamed(_) => "sealer-unavailable",
         }
     }
@@ -162,14 +166,20 @@ impl Identity {
         now: Timestamp,
     ) -> Option<Arc<Verified>> {
         let verified = self.cache.find(key, standing.epoch, now)?;
-        let Some((issuer, generation)) = verified.keys else { return Some(verified) };
-        let loaded = self.issuers.get(issuer)?.keys.loaded()?;
-        loaded.is_current(generation, now).then_some(verified)
+        let holds = match verified.source {
+            Source::Own => true,
+            Source::Keys(issuer, generation) => {
+                self.issuers.get(issuer)?.keys.loaded()?.is_current(generation, now)
+            }
+            // A clock that was set back must not make an answer last longer.
+            Source::Asked(_, asked_at) => now >= asked_at,
+        };
+        holds.then_some(verified)
     }
 
     /// The audiences a remembered token may be for on this route.
     fn accepted<'a>(&'a self, verified: &Verified, audience: &'a Audience) -> &'a [String] {
-        let issuer = verified.keys.and_then(|(issuer, _)| self.issuers.get(issuer));
+        let issuer = verified.source.issuer().and_then(|issuer| self.issuers.get(issuer));
         issuer.map_or(&audience.resources, |issuer| accepted_by(issuer, audience))
     }
 
@@ -183,13 +193,20 @@ impl Identity {
         if text.starts_with(PREFIX) {
             return self.verify_api_key(text, standing, now).await;
         }
+        if self.is_opaque(text) {
+            return self.verify_opaque(text, None, audience, standing).await;
+        }
         let token = Compact::parse(text)?;
         let issuer = claimed_issuer(&token.payload)?;
         if issuer == self.config.issuer {
             return self.verify_own(&token, audience, standing, now).await;
         }
         let known = self.issuers.iter().position(|known| known.config.issuer == issuer);
-        self.verify_foreign(&token, known.ok_or(TokenError::WrongIssuer)?, audience, standing).await
+        let index = known.ok_or(TokenError::WrongIssuer)?;
+        if self.issuers.get(index).is_some_and(|issuer| issuer.asking.is_some()) {
+            return self.verify_opaque(text, Some(index), audience, standing).await;
+        }
+        self.verify_foreign(&token, index, audience, standing).await
     }
 
     async fn verify_own(
@@ -222,7 +239,7 @@ impl Identity {
         let sid = self.surroundings.sealer.sid(issuer, &user.user_id).await?;
         let proved = proved.admit(issuer, user, sid, now.after(own.leeway))?;
         let principal = proved.principal();
-        Ok(Verified { principal, audiences, ends_at, epoch: standing.epoch, keys: None })
+        Ok(Verified { principal, audiences, ends_at, epoch: standing.epoch, source: Source::Own })
     }
 
     async fn verify_foreign(
@@ -252,7 +269,7 @@ impl Identity {
         };
         let now = self.now();
         let claims = verify(token, &loaded.keys, &rules, now)?;
-        let subject = issuer.subject(&claims)?;
+        let subject = issuer.subject(&claims.all)?;
         standing.check_not_revoked(&TokenNames {
             issuer: &config.issuer,
             subject: &subject,
@@ -261,12 +278,17 @@ impl Identity {
             issued_at: claims.issued_at,
         })?;
         let sid = self.surroundings.sealer.sid(&config.issuer, &subject).await?;
+        let proved = Proved {
+            credential_id: claims.token_id,
+            expires_at: Some(claims.expires_at),
+            ..issuer.read(&claims.all, &subject, sid, now)?
+        };
         Ok(Verified {
-            principal: issuer.read(&claims, &subject, sid, now)?.principal(),
+            principal: proved.principal(),
             ends_at: Some(claims.expires_at.after(config.leeway)),
             audiences: Some(claims.audiences),
             epoch: standing.epoch,
-            keys: Some((index, loaded.generation)),
+            source: Source::Keys(index, loaded.generation),
         })
     }
 
@@ -296,13 +318,13 @@ impl Identity {
             audiences: None,
             ends_at: stored.expires_at,
             epoch: standing.epoch,
-            keys: None,
+            source: Source::Own,
         })
     }
 }
 
 /// The audiences of one issuer's tokens on this route.
-fn accepted_by<'a>(issuer: &'a Issuer, audience: &'a Audience) -> &'a [String] {
+pub(crate) fn accepted_by<'a>(issuer: &'a Issuer, audience: &'a Audience) -> &'a [String] {
     let own = &issuer.config.audiences;
     if own.is_empty() { &audience.resources } else { own }
 }

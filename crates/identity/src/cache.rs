@@ -29,8 +29,29 @@ pub(crate) struct Verified {
     pub(crate) ends_at: Option<Timestamp>,
     /// The epoch it was found true at.
     pub(crate) epoch: u64,
-    /// Index of the foreign issuer, and the reading of its keys.
-    pub(crate) keys: Option<(usize, u64)>,
+    /// Who vouches.
+    pub(crate) source: Source,
+}
+
+/// Who vouches for credentials that were verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// This gateway.
+    Own,
+    /// A foreign issuer's keys: its index, and the reading of them.
+    Keys(usize, u64),
+    /// A foreign issuer that was asked: its index, and when.
+    Asked(usize, Timestamp),
+}
+
+impl Source {
+    /// The index of the foreign issuer.
+    pub(crate) const fn issuer(self) -> Option<usize> {
+        match self {
+            Self::Own => None,
+            Self::Keys(issuer, _) | Self::Asked(issuer, _) => Some(issuer),
+        }
+    }
 }
 
 /// Bounded in entries; what is used least goes first.

@@ -94,11 +94,65 @@ pub struct ForeignIssuer {
     pub dangerous_accept_id_tokens: bool,
     /// Which claims say what.
     pub mapping: ClaimMapping,
-    /// How often and how long its keys are kept.
+    /// How often and how long its keys, or its metadata, are kept.
     pub refresh: KeyRefresh,
+    /// How its tokens are checked.
+    pub tokens: TokenCheck,
+    /// Accepts tokens of which nobody can say for whom they are: what its clients were given for
+    /// any other service is then good here too. Needed for [`TokenCheck::Userinfo`], without effect
+    /// elsewhere.
+    pub dangerous_accept_any_audience: bool,
+}
+
+/// How tokens of a foreign issuer are checked.
+#[derive(Clone, Debug, Default)]
+pub enum TokenCheck {
+    /// As signed tokens (RFC 9068), with the issuer's keys.
+    #[default]
+    Jwt,
+    /// By asking the issuer about each (RFC 7662).
+    Introspection {
+        /// Where; `None` reads it from the issuer's metadata (RFC 8414, OpenID Connect Discovery).
+        endpoint: Option<String>,
+        /// As whom this gateway asks.
+        client: IntrospectionClient,
+    },
+    /// By reading with each what the issuer tells of its person (OpenID Connect Core §5.3): for
+    /// providers that offer nothing better, because neither audience nor end are told.
+    Userinfo {
+        /// Where; `None` reads it from the issuer's metadata.
+        endpoint: Option<String>,
+    },
+}
+
+/// The client this gateway is at an issuer it asks.
+#[derive(Clone, Debug)]
+pub struct IntrospectionClient {
+    /// Its `client_id` there.
+    pub client_id: String,
+    /// How it proves that.
+    pub authentication: ClientAuthentication,
+}
+
+/// How a client proves itself to an authorization server.
+#[derive(Clone, Debug)]
+pub enum ClientAuthentication {
+    /// `client_secret_basic` (RFC 6749 §2.3.1).
+    SecretBasic(Secret),
+    /// `client_secret_post` (RFC 6749 §2.3.1).
+    SecretPost(Secret),
+    /// `private_key_jwt` (RFC 7523 §2.2), signed with the key that signs own tokens, which must not
+    /// be `HS256`.
+    PrivateKeyJwt,
 }
 
 impl ForeignIssuer {
+    /// An issuer whose tokens are asked about. It has no keys: none are ever read.
+    #[must_use]
+    pub fn asked(issuer: impl Into<String>, tokens: TokenCheck) -> Self {
+        Self { tokens, ..Self::new(issuer, KeyLocation::Given(String::new())) }
+    }
+
     /// An issuer with the defaults for everything but its name and keys.
     #[must_use]
     pub fn new(issuer: impl Into<String>, keys: KeyLocation) -> Self {
@@ -112,6 +166,8 @@ impl ForeignIssuer {
             dangerous_accept_id_tokens: false,
             mapping: ClaimMapping::default(),
             refresh: KeyRefresh::default(),
+            tokens: TokenCheck::Jwt,
+            dangerous_accept_any_audience: false,
         }
     }
 }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use haechi_core::{EntropyError, SealError, Sid, StoreError, StoredSigningKey, Timestamp};
+use haechi_core::{
+    EntropyError, Exchange, SealError, Sid, StoreError, StoredSigningKey, Timestamp,
+};
 use tokio::sync::Mutex;
 
 use crate::api_key::{self, MadeApiKey};
@@ -19,12 +22,17 @@ use crate::own_token;
 use crate::password::PasswordHasher;
 use crate::standing::Standing;
 use crate::throttle::Throttle;
-use crate::{AdministrationError, IdentityConfig, Stores, Surroundings};
+use crate::{
+    AdministrationError, ClientAuthentication, ForeignIssuer, IdentityConfig, Stores, Surroundings,
+    TokenCheck,
+};
 
 /// The file key's length in bytes.
 const FILE_KEY_BYTES: usize = 32;
 /// The most clocks may differ by.
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
+/// The most issuers one token may be shown to.
+const MAX_ASKED_ISSUERS: usize = 4;
 
 /// Who is calling. Made once, shared in an `Arc`.
 pub struct Identity {
@@ -40,6 +48,7 @@ pub struct Identity {
     pub(crate) hasher: PasswordHasher,
     pub(crate) throttle: Throttle,
     pub(crate) gateway: Option<Gateway>,
+    pub(crate) exchange: Option<Arc<dyn Exchange>>,
 }
 
 impl fmt::Debug for Identity {
@@ -122,7 +131,15 @@ impl Identity {
             config,
             stores,
             surroundings,
+            exchange: None,
         })
+    }
+
+    /// Asks issuers about their tokens through `exchange`. Without it, issuers whose tokens must be
+    /// asked about are not available.
+    #[must_use]
+    pub fn with_exchange(self, exchange: Arc<dyn Exchange>) -> Self {
+        Self { exchange: Some(exchange), ..self }
     }
 
     /// The public keys own tokens and assertions verify with, as a JSON Web Key Set (RFC 7517 §5):
@@ -244,8 +261,33 @@ fn check(config: &IdentityConfig) -> Result<(), IdentityError> {
         problem(hasty, &key("refresh"), "must leave a second and keep its own interval")?;
         let nobody = issuer.mapping.subject.is_empty();
         problem(nobody, &key("mapping.subject"), "must name a claim")?;
+        check_tokens(config, issuer)?;
     }
+    let asked = config.issuers.iter().filter(|issuer| !matches!(issuer.tokens, TokenCheck::Jwt));
+    let many = asked.count() > MAX_ASKED_ISSUERS;
+    problem(many, "issuers", "must have at most four whose tokens are asked about")?;
     Ok(())
+}
+
+/// Checks what the way of checking tokens asks for.
+fn check_tokens(config: &IdentityConfig, issuer: &ForeignIssuer) -> Result<(), IdentityError> {
+    let (key, why) = match &issuer.tokens {
+        TokenCheck::Userinfo { .. } if !issuer.dangerous_accept_any_audience => (
+            "dangerous_accept_any_audience",
+            "must be set for userinfo, which does not tell for whom a token is",
+        ),
+        TokenCheck::Introspection { client, .. } if client.client_id.is_empty() => {
+            ("tokens.client_id", "must name this gateway at the issuer")
+        }
+        TokenCheck::Introspection { client, .. }
+            if matches!(client.authentication, ClientAuthentication::PrivateKeyJwt)
+                && config.own.algorithm == Algorithm::Hs256 =>
+        {
+            ("tokens.client_authentication", "needs ES256 or EdDSA for own tokens, not HS256")
+        }
+        _ => return Ok(()),
+    };
+    Err(setting(&format!("issuers.{}.{key}", issuer.issuer), why))
 }
 
 fn setting(key: &str, why: &'static str) -> IdentityError {

@@ -1,11 +1,13 @@
 //! Issuers other than this gateway: which keys are theirs, and what their claims mean.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use haechi_core::{Means, Sid, Timestamp};
 use serde_json::Value;
 
-use crate::jose::{Claims, Flaw, MAX_NAME_BYTES, TokenError, ensure};
+use crate::ask::Asking;
+use crate::jose::{Flaw, MAX_NAME_BYTES, TokenError, ensure};
 use crate::key_source::KeySource;
 use crate::principal::Proved;
 use crate::username::is_role;
@@ -16,34 +18,38 @@ use crate::{ClaimMapping, ForeignIssuer};
 pub(crate) struct Issuer {
     pub(crate) config: ForeignIssuer,
     pub(crate) keys: KeySource,
+    /// Where its tokens are asked about instead.
+    pub(crate) asking: Option<Asking>,
 }
 
 impl Issuer {
     pub(crate) fn new(config: ForeignIssuer) -> Self {
         let keys = KeySource::new(config.keys.clone(), config.refresh);
-        Self { config, keys }
+        let asking = Asking::new(&config);
+        Self { config, keys, asking }
     }
 
     /// The stable name of the person behind `claims`.
-    pub(crate) fn subject(&self, claims: &Claims) -> Result<String, TokenError> {
+    pub(crate) fn subject(&self, claims: &Value) -> Result<String, TokenError> {
         let flaw = TokenError::Malformed(Flaw::Subject);
-        let subject = at_path(&claims.all, &self.config.mapping.subject);
+        let subject = at_path(claims, &self.config.mapping.subject);
         let subject = subject.and_then(Value::as_str).ok_or(flaw)?;
         let fits = !subject.is_empty() && subject.len() <= MAX_NAME_BYTES;
         ensure(fits, flaw)?; // check: length of sub
         Ok(subject.to_owned())
     }
 
-    /// Reads what the claims mean for the person called `sid` in the log.
+    /// Reads what the claims mean for the person called `sid` in the log. By which token, and until
+    /// when, is for the caller to add.
     pub(crate) fn read(
         &self,
-        claims: &Claims,
+        claims: &Arc<Value>,
         subject: &str,
         sid: Sid,
         now: Timestamp,
     ) -> Result<Proved, TokenError> {
         let mapping = &self.config.mapping;
-        let all = &claims.all;
+        let all = &**claims;
         let groups = names(at_path(all, &mapping.groups))?;
         let client_id = match text(all.get("client_id"))? {
             Some(client_id) => Some(client_id),
@@ -57,11 +63,9 @@ impl Issuer {
             groups,
             scopes: scopes(all.get("scope"))?,
             tenant: text(at_path(all, &mapping.tenant))?,
-            claims: claims.all.clone(),
+            claims: Arc::clone(claims),
             client_id,
             authenticated_at: authenticated_at(all, now.after(self.config.leeway))?,
-            credential_id: claims.token_id.clone(),
-            expires_at: Some(claims.expires_at),
             ..Proved::bare(sid, &self.config.issuer, subject, Means::ForeignToken)
         })
     }

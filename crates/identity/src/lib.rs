@@ -2,17 +2,21 @@
 
 mod administration;
 mod api_key;
+mod ask;
 mod assertion;
 mod authenticate;
 mod cache;
 mod config;
 mod confirm;
+mod discovery;
+mod flight;
 mod gateway;
 mod identity;
 mod issuer;
 pub mod jose;
 mod key_source;
 mod keyring;
+mod opaque;
 mod own_token;
 mod password;
 mod principal;
@@ -25,11 +29,13 @@ pub use administration::{
     AddedApiKey, AdministrationError, ApiKeySummary, KeySummary, NewApiKey, NewUser, StopTarget,
 };
 pub use api_key::ApiKeyError;
+pub use ask::AskError;
 pub use assertion::{AssertionError, CALLER_TYPE, CallerAssertion, MAX_ASSERTION_LIFETIME};
 pub use authenticate::AuthenticationError;
 pub use config::{
-    Anonymous, Audience, ClaimMapping, ClaimPath, ForeignIssuer, GatewayCallers, IdentityConfig,
-    KeyLocation, KeyRefresh, Lockout, OwnTokens, PasswordPolicy, Stores, Surroundings, TokenTypes,
+    Anonymous, Audience, ClaimMapping, ClaimPath, ClientAuthentication, ForeignIssuer,
+    GatewayCallers, IdentityConfig, IntrospectionClient, KeyLocation, KeyRefresh, Lockout,
+    OwnTokens, PasswordPolicy, Stores, Surroundings, TokenCheck, TokenTypes,
 };
 pub use gateway::{CallerError, PresentedCaller};
 pub use identity::{Identity, IdentityError, Stopped};

@@ -1,16 +1,18 @@
-//! Asking services whose addresses the operator chose: key services, with tokens in the headers.
+//! Asking services whose addresses the operator chose: key services and issuers, with tokens in the
+//! headers.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use haechi_core::{Answered, Exchange, FetchError, Post, Secret};
 use http::header::{CONTENT_ENCODING, USER_AGENT};
+use http::request::Builder;
 use http::{HeaderValue, Request};
 use http_body_util::Full;
 
 use crate::client::UpstreamClient;
 use crate::fetcher::{Fetcher, why};
 
-/// Asks by HTTP POST within the limits of a [`Fetcher`]. No redirects, no cookies, no compression.
+/// Asks by HTTP POST and GET within the limits of a [`Fetcher`]. No redirects, no cookies, no compression.
 ///
 /// Headers are marked as sensitive. What stands in the buffers of HTTP and TLS is not wiped; what is
 /// handed out is.
@@ -36,28 +38,48 @@ impl Exchanger {
         let body = self.0.body(response, host).await?;
         Ok(Answered { status, body: Secret::new(body.to_vec()) })
     }
-}
 
-#[async_trait]
-impl Exchange for Exchanger {
-    async fn post(&self, post: Post) -> Result<Answered, FetchError> {
-        let (url, host, client) = self.0.way_to(&post.url)?;
-        let request =
-            request(url.as_str(), &post).ok_or_else(|| FetchError::Unreachable(host.clone()))?;
+    async fn exchange(
+        &self,
+        url: &str,
+        request: impl FnOnce(&str) -> Option<Request<Full<Bytes>>>,
+    ) -> Result<Answered, FetchError> {
+        let (url, host, client) = self.0.way_to(url)?;
+        let request = request(url.as_str()).ok_or_else(|| FetchError::Unreachable(host.clone()))?;
         tokio::time::timeout(self.0.timeout(), self.ask(client, request, &host))
             .await
             .unwrap_or_else(|_| Err(FetchError::TimedOut(host.clone())))
     }
 }
 
+#[async_trait]
+impl Exchange for Exchanger {
+    async fn post(&self, post: Post) -> Result<Answered, FetchError> {
+        let body = || Full::new(Bytes::copy_from_slice(post.body.expose()));
+        self.exchange(&post.url, |url| with(Request::post(url), &post.headers, body())).await
+    }
+
+    async fn get(
+        &self,
+        url: &str,
+        headers: Vec<(&'static str, Secret)>,
+    ) -> Result<Answered, FetchError> {
+        self.exchange(url, |url| with(Request::get(url), &headers, Full::default())).await
+    }
+}
+
 /// `None` when a header cannot be sent as it is.
-fn request(url: &str, post: &Post) -> Option<Request<Full<Bytes>>> {
+fn with(
+    request: Builder,
+    headers: &[(&'static str, Secret)],
+    body: Full<Bytes>,
+) -> Option<Request<Full<Bytes>>> {
     let agent = concat!("haechi/", env!("CARGO_PKG_VERSION"));
-    let mut builder = Request::post(url).header(USER_AGENT, agent);
-    for (name, value) in &post.headers {
+    let mut builder = request.header(USER_AGENT, agent);
+    for (name, value) in headers {
         let mut value = HeaderValue::from_bytes(value.expose()).ok()?;
         value.set_sensitive(true);
         builder = builder.header(*name, value);
     }
-    builder.body(Full::new(Bytes::copy_from_slice(post.body.expose()))).ok()
+    builder.body(body).ok()
 }

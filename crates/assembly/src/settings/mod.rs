@@ -385,6 +385,9 @@ fn issuers(
 ) -> Vec<ForeignIssuer> {
     let mut names = BTreeSet::new();
     let mut checked = Vec::new();
+    if raw.iter().filter(|raw| raw.is_asked()).count() > 4 {
+        problems.add("issuer", "must have at most four whose tokens are asked about");
+    }
     for (index, raw) in raw.into_iter().enumerate() {
         let key = problem::element("issuer", index, raw.stated_issuer());
         if let Some(name) = raw.stated_issuer()

@@ -395,3 +395,53 @@ fn the_command_after_the_dashes_is_guarded_by_the_rules_of_its_name() {
     assert!(good(text).narrowed(name("crm"), Vec::new()).is_none());
     assert!(good(text).narrowed(name("new"), Vec::new()).is_none());
 }
+
+#[test]
+fn what_an_issuer_is_asked_with_has_its_keys_and_belongs_to_its_way() {
+    let jwt = "jwks = \"file:k\"";
+    let asked = "tokens = \"introspection\"\nclient_id = \"c\"";
+    let secret = "client_secret = \"env:PATH\"";
+    let person = "tokens = \"userinfo\"\ndangerous_accept_any_audience = true";
+    let signed = "client_authentication = \"private_key_jwt\"";
+    for good_one in [
+        format!("{asked}\n{secret}"),
+        format!("{asked}\n{secret}\nclient_authentication = \"client_secret_post\""),
+        format!("{asked}\n{signed}\nendpoint = \"http://127.0.0.1:9/i\"\naudiences = [\"a\"]"),
+        person.to_owned(),
+    ] {
+        assert_eq!(
+            good(&format!("[[issuer]]\nissuer = \"https://i\"\n{good_one}")).issuers.len(),
+            1
+        );
+    }
+    let cases = [
+        (format!("{jwt}\ntokens = \"opaque\""), "tokens", "unknown variant"),
+        (format!("{asked}\n{secret}\n{jwt}"), "jwks", "is for `tokens = \"jwt\"`"),
+        (format!("tokens = \"introspection\"\n{secret}"), "client_id", "is needed"),
+        (asked.to_owned(), "client_secret", "is needed"),
+        (format!("{asked}\nclient_secret = \"s3cret\""), "client_secret", "must name a secret"),
+        (format!("{asked}\n{signed}\n{secret}"), "client_secret", "private_key_jwt"),
+        (format!("{asked}\n{secret}\nendpoint = \"http://far.example\""), "endpoint", "https://"),
+        (format!("{jwt}\nendpoint = \"https://i\""), "endpoint", "userinfo"),
+        (format!("{jwt}\nclient_id = \"c\""), "client_id", "introspection"),
+        (format!("{person}\n{secret}"), "client_secret", "introspection"),
+        (format!("{person}\n{signed}"), "client_authentication", "introspection"),
+        (format!("{person}\naudiences = [\"a\"]"), "audiences", "cannot be checked"),
+        ("tokens = \"userinfo\"".to_owned(), "dangerous_accept_any_audience", "must be `true`"),
+        (
+            format!("{jwt}\ndangerous_accept_any_audience = true"),
+            "dangerous_accept_any_audience",
+            "userinfo",
+        ),
+    ];
+    for (text, key, what) in cases {
+        let text = format!("[[issuer]]\nissuer = \"https://i\"\n{text}");
+        each_has_its_key(&[(&text, &format!("issuer.https://i.{key}"), what)]);
+        assert!(!format!("{:?}", problems(&text)).contains("s3cret"));
+    }
+    let nameless = format!("[[issuer]]\nissuer = \"i\"\n{asked}\n{secret}");
+    each_has_its_key(&[(&nameless, "issuer.i.endpoint", "is needed")]);
+    let many: String =
+        (0..5).map(|n| format!("[[issuer]]\nissuer = \"https://i{n}\"\n{person}\n")).collect();
+    each_has_its_key(&[(&many, "issuer", "at most four")]);
+}

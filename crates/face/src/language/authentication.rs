@@ -32,6 +32,10 @@ pub fn authentication(error: &AuthenticationError, language: Language) -> String
             "your roles changed while the call was under way; try again",
             "호출하는 동안 역할이 바뀌었습니다. 다시 시도하세요",
         ),
+        AuthenticationError::IssuerUnavailable(_) => (
+            "the issuer of your token cannot be asked now; try again later",
+            "지금은 토큰 발급자에게 확인할 수 없습니다. 나중에 다시 시도하세요",
+        ),
         AuthenticationError::Unavailable(_) | AuthenticationError::Unnamed(_) => (
             "Haechi cannot check credentials now; try again later",
             "지금은 자격 증명을 확인할 수 없습니다. 나중에 다시 시도하세요",
@@ -108,6 +112,10 @@ const fn fixed_token_sentence(error: TokenError) -> (&'static str, &'static str)
         TokenError::Revoked => (
             "the access token was revoked; sign in again",
             "액세스 토큰이 폐기되었습니다. 다시 로그인하세요",
+        ),
+        TokenError::Inactive => (
+            "the access token is not active any more, or of an issuer that is not trusted here; sign in again",
+            "액세스 토큰이 더 이상 유효하지 않거나 여기서 신뢰하지 않는 발급자의 것입니다. 다시 로그인하세요",
         ),
         TokenError::WrongAudience => (
             "the access token is for another address; get one for this address",

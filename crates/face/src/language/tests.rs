@@ -7,7 +7,7 @@ use haechi_core::rpc::RpcError;
 use haechi_core::{SealError, Sid, StoreError};
 use haechi_guard::{Refusal, UpstreamFailure};
 use haechi_identity::jose::{Flaw, TokenError};
-use haechi_identity::{ApiKeyError, AuthenticationError, CallerError, SignInError};
+use haechi_identity::{ApiKeyError, AskError, AuthenticationError, CallerError, SignInError};
 
 use super::*;
 use crate::headers::{HeaderError, HeaderProblem, METHOD};
@@ -63,6 +63,7 @@ fn token_errors() -> Vec<TokenError> {
         TokenError::WrongAudience,
         TokenError::IdToken,
         TokenError::Revoked,
+        TokenError::Inactive,
     ]
 }
 
@@ -76,6 +77,7 @@ fn authentication_errors() -> Vec<AuthenticationError> {
         AuthenticationError::UserDisabled,
         AuthenticationError::RolesChanged,
         AuthenticationError::Unavailable(StoreError::Missing("x".to_owned())),
+        AuthenticationError::IssuerUnavailable(AskError::NoWay),
         AuthenticationError::Unnamed(SealError::NoKey(Sid("s".into()))),
     ];
     all.extend(token_errors().into_iter().map(AuthenticationError::Token));

@@ -38,7 +38,9 @@ impl Challenge<'_> {
         match error {
             // A newcomer gets no error code (RFC 6750 §3.1).
             AuthenticationError::Missing => Some(self.bare()),
-            AuthenticationError::Unavailable(_) | AuthenticationError::Unnamed(_) => None,
+            AuthenticationError::Unavailable(_)
+            | AuthenticationError::IssuerUnavailable(_)
+            | AuthenticationError::Unnamed(_) => None,
             other => {
                 let description = language::authentication(other, Language::English);
                 Some(self.described("invalid_token", &description))

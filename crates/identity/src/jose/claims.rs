@@ -103,7 +103,7 @@ pub(crate) fn check_expiry(
 }
 
 /// Checks the start of a token at `now`: inclusive, `leeway` earlier.
-fn check_not_before(
+pub(crate) fn check_not_before(
     not_before: Option<Timestamp>,
     leeway: Duration,
     now: Timestamp,

@@ -53,6 +53,9 @@ pub enum TokenError {
     /// The token, its key or its subject was revoked.
     #[error("the token was revoked")]
     Revoked,
+    /// No issuer that can be asked about it knows it as good (RFC 7662 §2.2).
+    #[error("the token is not active at any issuer that was asked")]
+    Inactive,
 }
 
 impl TokenError {
@@ -76,6 +79,7 @@ impl TokenError {
             Self::WrongAudience => "token-audience",
             Self::IdToken => "token-id-token",
             Self::Revoked => "token-revoked",
+            Self::Inactive => "token-inactive",
         }
     }
 }

@@ -19,7 +19,7 @@ mod verify;
 pub use algorithm::Algorithm;
 pub use claims::{ClaimRules, Claims};
 pub(crate) use claims::{MAX_NAME_BYTES, claimed_issuer, meets};
-pub(crate) use claims::{audiences, check_expiry, name, object, time};
+pub(crate) use claims::{audiences, check_expiry, check_not_before, name, object, time};
 pub use compact::{Compact, Header, MAX_TOKEN_BYTES};
 pub use error::{Flaw, TokenError};
 pub use jwk::{KeyError, PublicKey};

@@ -14,6 +14,7 @@ mod foreign;
 mod form_attacks;
 mod gateway;
 mod jwk;
+mod opaque;
 mod own_tokens;
 mod properties;
 mod revocation;

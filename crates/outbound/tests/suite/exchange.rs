@@ -80,3 +80,32 @@ async fn a_header_that_cannot_be_sent_is_not_sent_in_part() {
     assert!(exchanger(Reach::Loopback).post(post).await.is_err());
     assert!(server.asked().is_empty());
 }
+
+#[tokio::test]
+async fn reading_sends_its_headers_and_keeps_the_same_limits() {
+    let token = || vec![("authorization", secret("Bearer t0k"))];
+    let local = |port| format!("http://127.0.0.1:{port}/userinfo");
+    let asker = exchanger(Reach::Loopback);
+    let server = Server::answering(ok("{}"), NO_DELAY).await;
+    let answered = asker.get(&local(server.port), token()).await.unwrap();
+    assert_eq!((answered.status, answered.body.expose()), (200, &b"{}"[..]));
+    let asked = server.asked().concat().to_lowercase();
+    assert!(asked.starts_with("get /userinfo http/1.1\r\n"), "{asked}");
+    assert!(asked.contains("authorization: bearer t0k\r\n"), "{asked}");
+    let target = Server::answering(ok("{}"), NO_DELAY).await;
+    let redirect = format!(
+        "HTTP/1.1 302 Elsewhere\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n",
+        local(target.port)
+    );
+    let server = Server::answering(redirect, NO_DELAY).await;
+    assert_eq!(asker.get(&local(server.port), token()).await.unwrap().status, 302);
+    assert!(target.asked().is_empty());
+    let large = Server::answering(ok(&"x".repeat(101)), NO_DELAY).await;
+    let error = asker.get(&local(large.port), token()).await.unwrap_err();
+    assert!(matches!(error, FetchError::TooLarge(_)), "{error:?}");
+    let slow = Server::answering(ok("{}"), Duration::from_secs(5)).await;
+    let error = asker.get(&local(slow.port), token()).await.unwrap_err();
+    assert!(matches!(error, FetchError::TimedOut(_)), "{error:?}");
+    let error = exchanger(Reach::Public).get(&local(slow.port), token()).await.unwrap_err();
+    assert!(matches!(error, FetchError::AddressNotAllowed(_)), "{error:?}");
+}
