@@ -12,6 +12,7 @@ mod protect;
 pub mod rpc;
 mod sealed;
 mod secret;
+mod oauth_store;
 mod store;
 mod subject_store;
 mod vault_store;
@@ -25,6 +26,12 @@ pub use event::{
     ParameterName, Reveal, SignIn,
 };
 pub use fetch::{Answered, Exchange, Fetch, FetchError, Fetched, Post};
+pub use oauth_store::{
+    AccountStore, BrowserSessionStore, ClientOrigin, ClientStore, ConsentStore, FactorKind,
+    FactorStore, GrantStore, LoginStore, RegistrationStore, Rotation, SecretDigest, StoredAccount,
+    StoredBrowserSession, StoredClient, StoredConsent, StoredFactor, StoredGrant, StoredLogin,
+    StoredRefreshToken, StoredRegistration, Taken, Ticket, TicketKind, TicketStore,
+};
 pub use principal::{Means, Principal, Restriction};
 pub use protect::{
     Opened, Place, ProtectError, Protection, Protector, Recognized, ToOpen, ToProtect,
