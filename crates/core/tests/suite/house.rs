@@ -17,13 +17,23 @@ struct Place {
 
 /// Top down. Imports point down and never climb; rooms never import rooms; only the landing
 /// chooses implementations, so nothing above it imports storage.
-const PLAN: [Place; 16] = [
+const PLAN: [Place; 17] = [
     // Entrances.
     Place {
         folder: "gateway",
         imports: &[
-            "sample", "assembly", "face", "guard", "identity", "policy", "privacy", "vault",
-            "audit", "outbound", "core",
+            "sample",
+            "assembly",
+            "authorization",
+            "face",
+            "guard",
+            "identity",
+            "policy",
+            "privacy",
+            "vault",
+            "audit",
+            "outbound",
+            "core",
         ],
     },
     // A server as its author writes one, run by the same binary: it knows embed and nothing below.
@@ -49,6 +59,8 @@ const PLAN: [Place; 16] = [
     },
     // Beside it: what callers are told and what is read of their requests, for all entrances.
     Place { folder: "face", imports: &["guard", "identity", "policy", "privacy", "core"] },
+    // The desk where callers come to their tokens; HTTP in, HTTP out, carried by an entrance.
+    Place { folder: "authorization", imports: &["face", "guard", "identity", "core"] },
     // The hall.
     Place { folder: "guard", imports: &["identity", "policy", "privacy", "audit", "core"] },
     // Rooms.
@@ -65,7 +77,10 @@ const PLAN: [Place; 16] = [
 
 /// Dependencies that only their owners take. Nobody owns the last ones: what they do has another
 /// owner here, or they bring a second cryptography.
-const OWNERS: [(&str, &[&str]); 39] = [
+const OWNERS: [(&str, &[&str]); 42] = [
+    ("askama", &["authorization"]),
+    ("webauthn-rs", &["identity"]),
+    ("totp-rs", &["identity"]),
     // Audit hashes its tree and signs its checkpoints; what is secret, the vault seals.
     ("aws-lc-rs", &["gateway", "identity", "vault", "audit", "trainer"]),
     ("argon2", &["identity"]),
@@ -111,9 +126,22 @@ const OWNERS: [(&str, &[&str]); 39] = [
 /// What tests may import beside what the crate does: stores to run on, and where a
 /// whole hall is built the other rooms.
 const FOR_TESTS: [(&str, &[&str]); 3] = [
-    ("storage", &["face", "guard", "identity", "policy", "privacy", "vault", "audit", "gateway"]),
-    ("vault", &["face", "guard"]),
-    ("audit", &["face"]),
+    (
+        "storage",
+        &[
+            "authorization",
+            "face",
+            "guard",
+            "identity",
+            "policy",
+            "privacy",
+            "vault",
+            "audit",
+            "gateway",
+        ],
+    ),
+    ("vault", &["authorization", "face", "guard"]),
+    ("audit", &["authorization", "face"]),
 ];
 
 fn root() -> PathBuf {

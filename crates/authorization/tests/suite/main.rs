@@ -1,0 +1,1 @@
+//! What strangers see of the authorization server.
