@@ -11,6 +11,7 @@ mod confirm;
 mod discovery;
 mod flight;
 mod gateway;
+mod id_token;
 mod identity;
 mod issuer;
 pub mod jose;
@@ -38,7 +39,10 @@ pub use config::{
     OwnTokens, PasswordPolicy, Stores, Surroundings, TokenCheck, TokenTypes,
 };
 pub use gateway::{CallerError, PresentedCaller};
+pub use id_token::{
+    ExpectedIdToken, IdToken, IdTokenError, LogoutToken, OpenIdProvider, ProviderRules,
+};
 pub use identity::{Identity, IdentityError, Stopped};
 pub use password::PasswordError;
 pub use sign_in::{IssuedToken, SignInAttempt, SignInError};
-pub use username::UsernameError;
+pub use username::{UsernameError, plain_username};

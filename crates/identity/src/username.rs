@@ -19,6 +19,8 @@ pub enum UsernameError {
 
 /// The longest username, in bytes of UTF-8.
 pub(crate) const MAX_USERNAME_BYTES: usize = 128;
+/// What stays free for a hyphen and a number.
+const ROOM_FOR_A_NUMBER: usize = 16;
 /// The longest name of a role, in bytes.
 pub(crate) const MAX_ROLE_BYTES: usize = 64;
 
@@ -42,6 +44,21 @@ pub(crate) fn check_username(username: &str) -> Result<(), UsernameError> {
         return Err(UsernameError::Invisible);
     }
     Ok(())
+}
+
+/// A username made of what somebody else calls a person: without what cannot be seen, without outer
+/// white space, and short enough that a number can follow. `None` when nothing is left.
+#[must_use]
+pub fn plain_username(text: &str) -> Option<String> {
+    let mut name = String::new();
+    for c in text.chars().take(MAX_USERNAME_BYTES).filter(|&c| !is_invisible(c)) {
+        if name.len() + c.len_utf8() > MAX_USERNAME_BYTES - ROOM_FOR_A_NUMBER {
+            break;
+        }
+        name.push(c);
+    }
+    let name = name.trim().to_owned();
+    (!name.is_empty()).then_some(name)
 }
 
 /// Whether `role` can be the name of a role: 1 to 64 bytes, visible, without white space.
@@ -94,6 +111,19 @@ mod tests {
         }
         assert_eq!(check_username(&"a".repeat(128)), Ok(()));
         assert_eq!(check_username(&"a".repeat(129)), Err(UsernameError::TooLong));
+    }
+
+    #[test]
+    fn what_others_call_a_person_becomes_a_username_or_nothing() {
+        assert_eq!(plain_username(" Jane Doe\n").as_deref(), Some("Jane Doe"));
+        assert_eq!(plain_username("ad\u{200b}min").as_deref(), Some("admin"));
+        for nothing in ["", "  ", "\u{200b}", "\u{202e}\n "] {
+            assert_eq!(plain_username(nothing), None, "{nothing:?}");
+        }
+        for long in ["a".repeat(400), "김".repeat(400), format!("{} b", "a".repeat(111))] {
+            let name = plain_username(&long).unwrap();
+            assert_eq!(check_username(&format!("{name}-99")), Ok(()), "{name}");
+        }
     }
 
     #[test]

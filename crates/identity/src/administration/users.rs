@@ -131,6 +131,36 @@ impl Identity {
         self.changed(&user.user_id, change).await
     }
 
+    /// Changes name, address or roles of a user; what is absent stays, and so does everything else
+    /// that `change` names. Nothing is written when it all stood so already.
+    ///
+    /// # Errors
+    ///
+    /// [`AdministrationError`] when anything is not acceptable; then nothing was changed.
+    pub async fn follow_user(
+        &self,
+        user_id: &str,
+        change: UserChange,
+    ) -> Result<StoredUser, AdministrationError> {
+        let UserChange { display_name, email, roles, .. } = change;
+        check_text("display name", display_name.as_ref().and_then(Option::as_deref))?;
+        check_text("e-mail address", email.as_ref().and_then(Option::as_deref))?;
+        if let Some(roles) = &roles {
+            check_roles(roles)?;
+        }
+        let user = self.user_by_id(user_id).await?;
+        let change = UserChange {
+            display_name: display_name.filter(|name| *name != user.display_name),
+            email: email.filter(|email| *email != user.email),
+            roles: roles.filter(|roles| *roles != user.roles),
+            ..UserChange::default()
+        };
+        if change.display_name.is_none() && change.email.is_none() && change.roles.is_none() {
+            return Ok(user);
+        }
+        self.changed(user_id, change).await
+    }
+
     /// Enables a user. Tokens issued before the user was disabled stay refused.
     ///
     /// # Errors
