@@ -87,6 +87,21 @@ pub trait Exchange: Send + Sync + fmt::Debug {
     /// Every [`FetchError`] but [`FetchError::Status`]; nothing is retried.
     async fn post(&self, post: Post) -> Result<Answered, FetchError>;
 
+    /// The same, with those of the answer's headers that `wanted` names in lower case, the first of
+    /// each name. Whoever has no way to tell headers tells none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Exchange::post`].
+    async fn post_for(
+        &self,
+        post: Post,
+        wanted: &'static [&'static str],
+    ) -> Result<(Answered, Vec<(&'static str, Secret)>), FetchError> {
+        let _ = wanted;
+        Ok((self.post(post).await?, Vec::new()))
+    }
+
     /// Reads `url` by HTTP GET with `headers`, which may hold keys and tokens. Whoever has no way to
     /// do that could not reach it.
     ///

@@ -13,6 +13,7 @@ mod protect;
 pub mod rpc;
 mod sealed;
 mod secret;
+mod signatory;
 mod store;
 mod subject_store;
 mod vault_store;
@@ -38,6 +39,7 @@ pub use protect::{
 };
 pub use sealed::{Commitment, SealError, Sealed, Sealer, Sid};
 pub use secret::Secret;
+pub use signatory::{NotSigned, ShownKey, Signatory};
 pub use store::{
     ApiKeyStore, PasswordStore, Revocation, RevocationKind, RevocationStore, SigningKeyState,
     SigningKeyStore, StoreError, StoredApiKey, StoredPassword, StoredSigningKey, StoredSubject,

@@ -22,6 +22,7 @@ mod own_token;
 mod password;
 mod principal;
 mod sign_in;
+mod signatory;
 mod standing;
 mod throttle;
 mod username;

@@ -12,6 +12,9 @@ use http_body_util::Full;
 use crate::client::UpstreamClient;
 use crate::fetcher::{Fetcher, why};
 
+/// Headers of an answer that were asked for.
+type Headers = Vec<(&'static str, Secret)>;
+
 /// Asks by HTTP POST and GET within the limits of a [`Fetcher`]. No redirects, no cookies, no compression.
 ///
 /// Headers are marked as sensitive. What stands in the buffers of HTTP and TLS is not wiped; what is
@@ -29,24 +32,31 @@ impl Exchanger {
         client: &UpstreamClient,
         request: Request<Full<Bytes>>,
         host: &str,
-    ) -> Result<Answered, FetchError> {
+        wanted: &'static [&'static str],
+    ) -> Result<(Answered, Headers), FetchError> {
         let response = client.send(request).await.map_err(|error| why(&error, host))?;
         if response.headers().contains_key(CONTENT_ENCODING) {
             return Err(FetchError::Unreachable(host.to_owned()));
         }
         let status = response.status().as_u16();
+        let told = |name: &&'static str| {
+            let value = response.headers().get(*name)?;
+            Some((*name, Secret::new(value.as_bytes().to_vec())))
+        };
+        let headers = wanted.iter().filter_map(told).collect();
         let body = self.0.body(response, host).await?;
-        Ok(Answered { status, body: Secret::new(body.to_vec()) })
+        Ok((Answered { status, body: Secret::new(body.to_vec()) }, headers))
     }
 
     async fn exchange(
         &self,
         url: &str,
+        wanted: &'static [&'static str],
         request: impl FnOnce(&str) -> Option<Request<Full<Bytes>>>,
-    ) -> Result<Answered, FetchError> {
+    ) -> Result<(Answered, Headers), FetchError> {
         let (url, host, client) = self.0.way_to(url)?;
         let request = request(url.as_str()).ok_or_else(|| FetchError::Unreachable(host.clone()))?;
-        tokio::time::timeout(self.0.timeout(), self.ask(client, request, &host))
+        tokio::time::timeout(self.0.timeout(), self.ask(client, request, &host, wanted))
             .await
             .unwrap_or_else(|_| Err(FetchError::TimedOut(host.clone())))
     }
@@ -55,8 +65,17 @@ impl Exchanger {
 #[async_trait]
 impl Exchange for Exchanger {
     async fn post(&self, post: Post) -> Result<Answered, FetchError> {
+        Ok(self.post_for(post, &[]).await?.0)
+    }
+
+    async fn post_for(
+        &self,
+        post: Post,
+        wanted: &'static [&'static str],
+    ) -> Result<(Answered, Headers), FetchError> {
         let body = || Full::new(Bytes::copy_from_slice(post.body.expose()));
-        self.exchange(&post.url, |url| with(Request::post(url), &post.headers, body())).await
+        let request = |url: &str| with(Request::post(url), &post.headers, body());
+        self.exchange(&post.url, wanted, request).await
     }
 
     async fn get(
@@ -64,7 +83,8 @@ impl Exchange for Exchanger {
         url: &str,
         headers: Vec<(&'static str, Secret)>,
     ) -> Result<Answered, FetchError> {
-        self.exchange(url, |url| with(Request::get(url), &headers, Full::default())).await
+        let request = |url: &str| with(Request::get(url), &headers, Full::default());
+        Ok(self.exchange(url, &[], request).await?.0)
     }
 }
 

@@ -17,7 +17,7 @@ struct Place {
 
 /// Top down. Imports point down and never climb; rooms never import rooms; only the landing
 /// chooses implementations, so nothing above it imports storage.
-const PLAN: [Place; 17] = [
+const PLAN: [Place; 18] = [
     // Entrances.
     Place {
         folder: "gateway",
@@ -60,11 +60,12 @@ const PLAN: [Place; 17] = [
     // Beside it: what callers are told and what is read of their requests, for all entrances.
     Place { folder: "face", imports: &["guard", "identity", "policy", "privacy", "core"] },
     // The desk where callers come to their tokens; HTTP in, HTTP out, carried by an entrance.
-    Place { folder: "authorization", imports: &["face", "guard", "identity", "core"] },
+    Place { folder: "authorization", imports: &["face", "guard", "identity", "client", "core"] },
     // The hall.
     Place { folder: "guard", imports: &["identity", "policy", "privacy", "audit", "core"] },
     // Rooms.
     Place { folder: "identity", imports: &["core"] },
+    Place { folder: "client", imports: &["core"] },
     Place { folder: "policy", imports: &["core"] },
     Place { folder: "privacy", imports: &["core"] },
     Place { folder: "vault", imports: &["core"] },
@@ -82,7 +83,7 @@ const OWNERS: [(&str, &[&str]); 42] = [
     ("webauthn-rs", &["identity"]),
     ("totp-rs", &["identity"]),
     // Audit hashes its tree and signs its checkpoints; what is secret, the vault seals.
-    ("aws-lc-rs", &["gateway", "identity", "vault", "audit", "trainer"]),
+    ("aws-lc-rs", &["gateway", "identity", "client", "vault", "audit", "trainer"]),
     ("argon2", &["identity"]),
     ("password-hash", &["identity"]),
     ("cedar-policy", &["policy"]),

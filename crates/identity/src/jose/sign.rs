@@ -9,12 +9,15 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
 };
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use haechi_core::{Entropy, EntropyError, Secret};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use haechi_core::{Entropy, EntropyError, NotSigned, Secret, ShownKey, Signatory};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::{Algorithm, KeyError, PublicKey};
+
+const PEM_BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
+const PEM_END: &str = "-----END PRIVATE KEY-----";
 
 /// A key that signs own tokens.
 pub struct SigningKey {
@@ -103,6 +106,22 @@ impl SigningKey {
         Ok(Self { key_id: key_id.into(), algorithm, pair })
     }
 
+    /// Takes up a key from a PEM file of PKCS#8 (RFC 7468 §10), as the programs of others write it.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningError::Malformed`] also for a key that is not on P-256 or Ed25519.
+    pub fn from_pem(key_id: &str, pem: &Secret) -> Result<Self, SigningError> {
+        let text = pem.expose_str().ok_or(SigningError::Malformed)?;
+        let lines = text.lines().map(str::trim).skip_while(|line| *line != PEM_BEGIN).skip(1);
+        let coded: String = lines.take_while(|line| *line != PEM_END).collect();
+        let coded = Zeroizing::new(coded);
+        let bytes = STANDARD.decode(coded.as_bytes()).map_err(|_| SigningError::Malformed)?;
+        let private = Secret::new(bytes);
+        Self::from_private(key_id, Algorithm::Es256, &private)
+            .or_else(|_| Self::from_private(key_id, Algorithm::EdDsa, &private))
+    }
+
     /// `kid`.
     #[must_use]
     pub fn key_id(&self) -> &str {
@@ -122,6 +141,10 @@ impl SigningKey {
     /// [`SigningError::NotSigned`].
     pub fn sign(&self, kind: &str, claims: &Value) -> Result<String, SigningError> {
         let header = json!({ "typ": kind, "alg": self.algorithm.as_str(), "kid": self.key_id });
+        self.sign_under(&header, claims)
+    }
+
+    fn sign_under(&self, header: &Value, claims: &Value) -> Result<String, SigningError> {
         let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(claims.to_string(), &mut token);
@@ -182,6 +205,32 @@ impl SigningKey {
             Pair::Hmac(_, key) => Ok(hmac::sign(key, message).as_ref().to_vec()),
         }
     }
+}
+
+impl Signatory for SigningKey {
+    fn sign(&self, typ: &str, shown: ShownKey, claims: &Value) -> Result<Secret, NotSigned> {
+        let jwk = self.public_jwk().ok_or(NotSigned)?;
+        let mut header = json!({ "typ": typ, "alg": self.algorithm.as_str() });
+        let header = match (shown, header.as_object_mut()) {
+            (ShownKey::Name, Some(members)) => {
+                members.insert("kid".to_owned(), self.key_id.as_str().into());
+                header
+            }
+            (ShownKey::Whole, Some(members)) => {
+                members.insert("jwk".to_owned(), bare(&jwk));
+                header
+            }
+            (_, None) => return Err(NotSigned),
+        };
+        self.sign_under(&header, claims).map(Secret::from).map_err(|_| NotSigned)
+    }
+}
+
+/// Of a key only what makes it (RFC 7638 §3.2): a proof that named more would tie uses together.
+fn bare(jwk: &Value) -> Value {
+    let members = ["kty", "crv", "x", "y"];
+    let own = members.iter().filter_map(|name| Some(((*name).to_owned(), jwk.get(name)?.clone())));
+    Value::Object(own.collect())
 }
 
 /// A random scalar is a private key unless it is 0 or beyond the order: less than once in 2^32

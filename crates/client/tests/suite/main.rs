@@ -1,0 +1,1 @@
+//! What the client asks for and what it takes for an answer.
