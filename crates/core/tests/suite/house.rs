@@ -28,6 +28,7 @@ const PLAN: [Place; 18] = [
             "face",
             "guard",
             "identity",
+            "client",
             "policy",
             "privacy",
             "vault",
@@ -53,14 +54,14 @@ const PLAN: [Place; 18] = [
     Place {
         folder: "assembly",
         imports: &[
-            "guard", "identity", "policy", "privacy", "vault", "audit", "storage", "outbound",
-            "core",
+            "guard", "identity", "client", "policy", "privacy", "vault", "audit", "storage",
+            "outbound", "core",
         ],
     },
-    // Beside it: what callers are told and what is read of their requests, for all entrances.
-    Place { folder: "face", imports: &["guard", "identity", "policy", "privacy", "core"] },
     // The desk where callers come to their tokens; HTTP in, HTTP out, carried by an entrance.
     Place { folder: "authorization", imports: &["face", "guard", "identity", "client", "core"] },
+    // Beside it: what callers are told and what is read of their requests, for all entrances.
+    Place { folder: "face", imports: &["guard", "identity", "policy", "privacy", "core"] },
     // The hall.
     Place { folder: "guard", imports: &["identity", "policy", "privacy", "audit", "core"] },
     // Rooms.
