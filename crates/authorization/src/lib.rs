@@ -2,13 +2,20 @@
 //! and programs that call the servers behind the guard.
 //!
 //! One request walks [`AuthorizationServer::answer`] → `protocol` (what a client asked for) →
-//! `page` (the person signs in and consents) → `protocol` again (the code, then tokens).
+//! `page` (the person signs in and consents) → `protocol` again (the code) → `token`.
 
 mod config;
+mod error;
+mod form;
 mod interaction;
+mod pending;
+mod protocol;
 mod server;
+mod ticket;
+mod token;
 mod visit;
 
 pub use config::{AuthorizationConfig, Dynamic, OfferedResource, Scope};
+pub(crate) use error::OAuthError;
 pub use server::{AuthorizationServer, Rooms, Stores};
 pub use visit::Visit;

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use haechi_core::{
     BrowserSessionStore, ClientStore, Clock, ConsentStore, Entropy, FactorStore, Fetch, GrantStore,
-    LoginStore, TicketStore, UserStore,
+    LoginStore, TicketStore, Timestamp, UserStore,
 };
 use haechi_guard::Guard;
 use haechi_identity::Identity;
-use http::Response;
+use http::{Method, Response};
 
-use crate::{AuthorizationConfig, Visit};
+use crate::protocol::cors;
+use crate::{AuthorizationConfig, OAuthError, Visit};
 
 /// Where the authorization server keeps what it knows.
 #[derive(Clone, Debug)]
@@ -65,6 +66,85 @@ impl fmt::Debug for AuthorizationServer {
     }
 }
 
+/// Below it lie all addresses that are no well-known ones.
+pub(crate) const BASE_PATH: &str = "/oauth/";
+/// RFC 8414 §3.
+pub(crate) const OAUTH_METADATA_PATH: &str = "/.well-known/oauth-authorization-server";
+/// OpenID Connect Discovery §4.
+pub(crate) const OPENID_METADATA_PATH: &str = "/.well-known/openid-configuration";
+/// The description of all addresses of the gateway (OpenAPI 3.1).
+pub(crate) const OPENAPI_PATH: &str = "/openapi.json";
+
+/// One address of this server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Address<'a> {
+    Metadata,
+    OpenApi,
+    Authorize,
+    Token,
+    Revoke,
+    Introspect,
+    Userinfo,
+    Register,
+    /// What follows `/oauth/federation/`.
+    Federation(&'a str),
+    /// What follows `/oauth/`.
+    Page(&'a str),
+}
+
+impl<'a> Address<'a> {
+    /// The address of a path; `None` when it is none of this server's.
+    pub(crate) fn of(path: &'a str) -> Option<Self> {
+        match path {
+            OAUTH_METADATA_PATH | OPENID_METADATA_PATH => return Some(Self::Metadata),
+            OPENAPI_PATH => return Some(Self::OpenApi),
+            _ => {}
+        }
+        // RFC 8414 §3.1: clients that take a route for the issuer put its path behind.
+        for well_known in [OAUTH_METADATA_PATH, OPENID_METADATA_PATH] {
+            let route = path.strip_prefix(well_known);
+            if route.is_some_and(|route| route.starts_with('/') && route.ends_with("/mcp")) {
+                return Some(Self::Metadata);
+            }
+        }
+        Some(match path.strip_prefix(BASE_PATH)? {
+            "authorize" => Self::Authorize,
+            "token" => Self::Token,
+            "revoke" => Self::Revoke,
+            "introspect" => Self::Introspect,
+            "userinfo" => Self::Userinfo,
+            "register" => Self::Register,
+            rest => match rest.strip_prefix("federation/") {
+                Some(rest) => Self::Federation(rest),
+                None => Self::Page(rest),
+            },
+        })
+    }
+
+    /// Whether programs on pages of other origins may use it: never with cookies.
+    pub(crate) const fn is_public(self) -> bool {
+        matches!(
+            self,
+            Self::Metadata
+                | Self::OpenApi
+                | Self::Token
+                | Self::Revoke
+                | Self::Userinfo
+                | Self::Register
+        )
+    }
+
+    /// The methods it answers.
+    const fn methods(self) -> &'static [Method] {
+        match self {
+            Self::Metadata | Self::OpenApi => &[Method::GET, Method::HEAD],
+            Self::Authorize | Self::Userinfo => &[Method::GET, Method::POST],
+            Self::Token | Self::Revoke | Self::Introspect | Self::Register => &[Method::POST],
+            Self::Federation(_) | Self::Page(_) => &[Method::GET, Method::HEAD, Method::POST],
+        }
+    }
+}
+
 impl AuthorizationServer {
     /// Puts it together.
     #[must_use]
@@ -72,9 +152,62 @@ impl AuthorizationServer {
         Self { config, rooms, stores }
     }
 
+    /// Whether `path` is one of this server's addresses.
+    #[must_use]
+    pub fn owns(path: &str) -> bool {
+        Address::of(path).is_some()
+    }
+
+    /// Whether a request to `path` may come with the `Origin` of anybody's page. No such address
+    /// reads cookies.
+    #[must_use]
+    pub fn is_public(path: &str) -> bool {
+        Address::of(path).is_some_and(Address::is_public)
+    }
+
+    /// `iss` of everything that comes from here.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.config.issuer
+    }
+
     /// Answers a request; `None` when its address is none of this server's.
     pub async fn answer(&self, visit: &Visit<'_>) -> Option<Response<Bytes>> {
-        let _ = (visit, &self.rooms, &self.stores);
-        None
+        let address = Address::of(visit.head.uri.path())?;
+        if address.is_public() && visit.head.method == Method::OPTIONS {
+            return Some(cors::preflight(address.methods()));
+        }
+        let methods = address.methods();
+        if !methods.contains(&visit.head.method) {
+            return Some(cors::method_not_allowed(methods, visit.language));
+        }
+        let response = match address {
+            Address::Metadata => self.metadata(visit),
+            Address::OpenApi => self.openapi(visit),
+            Address::Authorize => self.authorize(visit).await,
+            Address::Token => self.token(visit).await,
+            Address::Revoke => self.revoke(visit).await,
+            Address::Introspect => self.introspect(visit).await,
+            Address::Userinfo => self.userinfo(visit).await,
+            Address::Register => self.register(visit).await,
+            Address::Federation(rest) => self.answer_federation(visit, rest).await?,
+            Address::Page(rest) => self.answer_page(visit, rest).await?,
+        };
+        Some(if address.is_public() { cors::open(response) } else { response })
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.rooms.clock.now()
+    }
+
+    /// The address of an endpoint, such as `token`.
+    pub(crate) fn endpoint(&self, name: &str) -> String {
+        format!("{}{BASE_PATH}{name}", self.config.issuer)
+    }
+
+    /// An error for a program (RFC 6749 §5.2), counted.
+    pub(crate) fn problem(&self, visit: &Visit<'_>, error: &OAuthError) -> Response<Bytes> {
+        self.rooms.guard.count_refusal(visit.origin, error.word);
+        crate::protocol::answer::problem(visit, error)
     }
 }

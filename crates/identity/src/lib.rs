@@ -21,6 +21,7 @@ mod opaque;
 mod own_token;
 mod password;
 mod principal;
+mod seal;
 mod sign_in;
 mod signatory;
 mod standing;
@@ -45,5 +46,6 @@ pub use id_token::{
 };
 pub use identity::{Identity, IdentityError, Stopped};
 pub use password::PasswordError;
+pub use seal::{SecretSealError, sha256};
 pub use sign_in::{IssuedToken, SignInAttempt, SignInError};
 pub use username::{UsernameError, plain_username};
