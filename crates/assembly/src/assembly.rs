@@ -168,7 +168,10 @@ impl Rooms {
             passwords: Arc::clone(&all) as _,
             api_keys: Arc::clone(&all) as _,
             signing_keys: Arc::clone(&all) as _,
-            revocations: all,
+            revocations: Arc::clone(&all) as _,
+            clients: Arc::clone(&all) as _,
+            grants: Arc::clone(&all) as _,
+            factors: all,
         };
         let identity = Identity::open(settings.identity(), stores, surroundings).await?;
         let identity = Arc::new(identity.with_exchange(Arc::new(outbound.exchanger(limits))));

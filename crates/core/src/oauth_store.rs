@@ -29,7 +29,7 @@ pub enum ClientOrigin {
 pub struct StoredClient {
     /// `client_id`.
     pub client_id: String,
-    /// Its metadata, a JSON object with the names of RFC 7591 §2.
+    /// Its metadata, a JSON object with the names of RFC 7591 §2; anything else is not kept.
     pub metadata: String,
     /// Of its secret, for a confidential client that has one.
     pub secret_sha256: Option<SecretDigest>,
@@ -46,7 +46,7 @@ pub struct StoredClient {
 /// Where the authorization server keeps its clients.
 #[async_trait]
 pub trait ClientStore: Send + Sync + fmt::Debug {
-    /// Adds a client; [`StoreError::Exists`] when the id is taken.
+    /// Adds a client; [`StoreError::Exists`] when the id is taken. Raises the epoch.
     async fn add(&self, client: StoredClient) -> Result<(), StoreError>;
     /// The client with this id, ended or not.
     async fn by_id(&self, client_id: &str) -> Result<Option<StoredClient>, StoreError>;
@@ -73,7 +73,7 @@ pub struct StoredGrant {
     pub scopes: BTreeSet<String>,
     /// Where (RFC 8707).
     pub resources: Vec<String>,
-    /// What else its tokens need, a JSON object.
+    /// What else its tokens need, a JSON object; empty when there is nothing.
     pub details: String,
     /// When the person had signed in.
     pub authenticated_at: Timestamp,
@@ -118,7 +118,8 @@ pub enum Rotation {
 #[async_trait]
 pub trait GrantStore: Send + Sync + fmt::Debug {
     /// Adds a grant, with its first refresh token where it has one; [`StoreError::Exists`] when an
-    /// id is taken, [`StoreError::Missing`] without such a user.
+    /// id is taken, [`StoreError::Missing`] without such a user or when the token is of another
+    /// grant. Raises no epoch.
     async fn add(
         &self,
         grant: StoredGrant,
@@ -138,9 +139,10 @@ pub trait GrantStore: Send + Sync + fmt::Debug {
         &self,
         sha256: &SecretDigest,
     ) -> Result<Option<(StoredRefreshToken, StoredGrant)>, StoreError>;
-    /// Puts `new` in the place of the token `old`, in one step. A token that was replaced is taken
-    /// once more within `grace`, and revokes its grant after that. `new.grant_id` must be that of
-    /// `old`. Raises the epoch where a grant is revoked.
+    /// Puts `new` in the place of the token `old`, in one step. A token that was replaced is still
+    /// taken for less than `grace` from then on, and revokes its grant after that.
+    /// [`StoreError::Missing`] when `new.grant_id` is not that of `old`, [`StoreError::Exists`] when
+    /// `new.sha256` is taken. Raises the epoch where a grant is revoked.
     async fn rotate(
         &self,
         old: &SecretDigest,
@@ -151,7 +153,8 @@ pub trait GrantStore: Send + Sync + fmt::Debug {
     /// Revokes a grant with its refresh tokens; `false` when it was revoked already or there is
     /// none. Raises the epoch.
     async fn revoke(&self, grant_id: &str, at: Timestamp) -> Result<bool, StoreError>;
-    /// Forgets grants that ended before `before`, with their tokens; raises no epoch.
+    /// Forgets grants that ended or were revoked before `before`, with their tokens, and tokens that
+    /// ended before it; raises no epoch. Answers how many grants.
     async fn forget(&self, before: Timestamp) -> Result<u64, StoreError>;
 }
 
@@ -176,7 +179,7 @@ pub struct StoredConsent {
 #[async_trait]
 pub trait ConsentStore: Send + Sync + fmt::Debug {
     /// Keeps a consent; scopes of one that stands (same user, client, resource, redirection) stay
-    /// beside the new ones.
+    /// beside the new ones. [`StoreError::Missing`] without such a user. Raises no epoch.
     async fn keep(&self, consent: StoredConsent) -> Result<(), StoreError>;
     /// All of a user, of a client where given, newest first.
     async fn list(
@@ -229,7 +232,7 @@ pub enum Taken {
     Never,
 }
 
-/// Where tickets are kept.
+/// Where tickets are kept. None of it raises the epoch.
 #[async_trait]
 pub trait TicketStore: Send + Sync + fmt::Debug {
     /// Adds a ticket; [`StoreError::Exists`] when this kind has one of this digest, taken or not,
@@ -249,14 +252,15 @@ pub trait TicketStore: Send + Sync + fmt::Debug {
         sha256: &SecretDigest,
         body: Vec<u8>,
     ) -> Result<bool, StoreError>;
-    /// Takes a ticket, in one step.
+    /// Takes a ticket, in one step. One that was taken answers [`Taken::Before`] until it is forgotten,
+    /// ended or not.
     async fn take(
         &self,
         kind: TicketKind,
         sha256: &SecretDigest,
         now: Timestamp,
     ) -> Result<Taken, StoreError>;
-    /// How many of a kind have not ended; a bound for what strangers can add.
+    /// How many of a kind have not ended, taken or not; a bound for what strangers can add.
     async fn count(&self, kind: TicketKind, now: Timestamp) -> Result<u64, StoreError>;
     /// Forgets those that ended, taken ones an hour later; how many.
     async fn forget(&self, now: Timestamp) -> Result<u64, StoreError>;
@@ -286,7 +290,8 @@ pub struct StoredBrowserSession {
 /// Where sessions of browsers are kept. None of it raises the epoch.
 #[async_trait]
 pub trait BrowserSessionStore: Send + Sync + fmt::Debug {
-    /// Adds a session; [`StoreError::Missing`] without such a user.
+    /// Adds a session; [`StoreError::Exists`] when the digest is taken, [`StoreError::Missing`]
+    /// without such a user.
     async fn add(&self, session: StoredBrowserSession) -> Result<(), StoreError>;
     /// The session, if it has not ended.
     async fn find(
@@ -294,9 +299,9 @@ pub trait BrowserSessionStore: Send + Sync + fmt::Debug {
         sha256: &SecretDigest,
         now: Timestamp,
     ) -> Result<Option<StoredBrowserSession>, StoreError>;
-    /// Notes that it was used.
+    /// Notes that it was used; nothing happens where there is none.
     async fn touch(&self, sha256: &SecretDigest, at: Timestamp) -> Result<(), StoreError>;
-    /// All of a user, newest first.
+    /// All of a user that have not been forgotten, newest first.
     async fn list(&self, user_id: &str) -> Result<Vec<StoredBrowserSession>, StoreError>;
     /// Ends a session; `false` when there was none.
     async fn remove(&self, sha256: &SecretDigest) -> Result<bool, StoreError>;
@@ -338,7 +343,7 @@ pub struct StoredFactor {
     pub last_used_at: Option<Timestamp>,
 }
 
-/// Where second factors are kept.
+/// Where second factors are kept. Adding and removing raises the epoch, a use does not.
 #[async_trait]
 pub trait FactorStore: Send + Sync + fmt::Debug {
     /// Adds a factor; [`StoreError::Exists`] when the id is taken or the user has recovery codes
@@ -374,7 +379,7 @@ pub struct StoredLogin {
     pub last_sign_in_at: Timestamp,
 }
 
-/// Where it is kept who signs in from elsewhere.
+/// Where it is kept who signs in from elsewhere. None of it raises the epoch.
 #[async_trait]
 pub trait LoginStore: Send + Sync + fmt::Debug {
     /// Adds a login; [`StoreError::Exists`] when the person is somebody here already,
@@ -386,9 +391,9 @@ pub trait LoginStore: Send + Sync + fmt::Debug {
         issuer: &str,
         subject: &str,
     ) -> Result<Option<StoredLogin>, StoreError>;
-    /// All of a user.
+    /// All of a user, oldest first.
     async fn list(&self, user_id: &str) -> Result<Vec<StoredLogin>, StoreError>;
-    /// Notes a sign-in.
+    /// Notes a sign-in; nothing happens where there is no such login.
     async fn touch(&self, issuer: &str, subject: &str, at: Timestamp) -> Result<(), StoreError>;
     /// Removes a login; `false` when there was none.
     async fn remove(&self, issuer: &str, subject: &str) -> Result<bool, StoreError>;
@@ -415,7 +420,7 @@ pub struct StoredAccount {
     pub refreshed_at: Option<Timestamp>,
 }
 
-/// Where linked accounts are kept.
+/// Where linked accounts are kept. None of it raises the epoch.
 #[async_trait]
 pub trait AccountStore: Send + Sync + fmt::Debug {
     /// Keeps an account: a new one has revision 0 and takes the place of any before; a changed one
@@ -448,7 +453,7 @@ pub struct StoredRegistration {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Where registrations at other authorization servers are kept.
+/// Where registrations at other authorization servers are kept. None of it raises the epoch.
 #[async_trait]
 pub trait RegistrationStore: Send + Sync + fmt::Debug {
     /// Keeps a registration in the place of any before.

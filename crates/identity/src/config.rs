@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use haechi_core::{
-    ApiKeyStore, Clock, Entropy, Fetch, PasswordStore, RevocationStore, Sealer, Secret,
-    SigningKeyStore, UserStore,
+    ApiKeyStore, ClientStore, Clock, Entropy, FactorStore, Fetch, GrantStore, PasswordStore,
+    RevocationStore, Sealer, Secret, SigningKeyStore, UserStore,
 };
 
 use crate::jose::Algorithm;
@@ -362,6 +362,12 @@ pub struct Stores {
     pub signing_keys: Arc<dyn SigningKeyStore>,
     /// Revocations, stops and the epoch.
     pub revocations: Arc<dyn RevocationStore>,
+    /// Clients of the own authorization server.
+    pub clients: Arc<dyn ClientStore>,
+    /// What persons granted them.
+    pub grants: Arc<dyn GrantStore>,
+    /// Second factors.
+    pub factors: Arc<dyn FactorStore>,
 }
 
 /// What identity needs from outside.

@@ -1,8 +1,11 @@
 //! Everything in this process, for tests, trials and `haechi run` without a user base.
 
+mod accounts;
+mod clients;
 mod keys;
 mod people;
 mod revocations;
+mod sign_ins;
 mod subject_keys;
 mod vault;
 
@@ -43,6 +46,21 @@ struct State {
     people: people::People,
     vault_keys: BTreeMap<u32, StoredVaultKey>,
     tokens: BTreeMap<[u8; 16], StoredToken>,
+    clients: clients::Clients,
+    sign_ins: sign_ins::SignIns,
+    accounts: accounts::Accounts,
+}
+
+impl State {
+    /// Whether there is a user with this id.
+    fn is_user(&self, user_id: &str) -> Result<(), StoreError> {
+        if self.users.contains_key(user_id) { Ok(()) } else { Err(missing("user")) }
+    }
+}
+
+/// How many of `before` are no longer among `after`.
+fn forgotten(before: usize, after: usize) -> u64 {
+    u64::try_from(before.saturating_sub(after)).unwrap_or(u64::MAX)
 }
 
 /// A thread panicked while it held the state, which may be half changed.
@@ -134,6 +152,8 @@ impl UserStore for Memory {
             state.user_ids.remove(&user.username);
             state.passwords.remove(user_id);
             state.api_keys.retain(|_, key| key.user_id != user_id);
+            state.clients.remove_user(user_id);
+            state.sign_ins.remove_user(user_id);
             Ok(Written::Raising(()))
         })
     }

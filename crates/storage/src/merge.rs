@@ -1,6 +1,13 @@
 //! What a second word about the same thing makes of the first.
 
-use haechi_core::{Revocation, RevocationKind, StoredUser, Timestamp, UserChange};
+use std::time::Duration;
+
+use haechi_core::{
+    Revocation, RevocationKind, StoredGrant, StoredRefreshToken, StoredUser, Timestamp, UserChange,
+};
+
+/// How long after its end a ticket that was taken is remembered as such.
+pub(crate) const TAKEN_TICKETS_STAY: Duration = Duration::from_secs(3600);
 
 /// Applies `change` to `user`; answers whether anything changed that a cache may hold.
 pub(crate) fn apply(user: &mut StoredUser, change: UserChange) -> bool {
@@ -51,4 +58,38 @@ pub(crate) const fn is_stop(kind: RevocationKind) -> bool {
         | RevocationKind::StoppedUpstream => true,
         RevocationKind::Token | RevocationKind::Subject | RevocationKind::Key => false,
     }
+}
+
+/// What a refresh token is when somebody presents it.
+pub(crate) enum Presented {
+    /// The one that counts.
+    Current,
+    /// One that was replaced moments ago.
+    Again,
+    /// One that was replaced longer ago.
+    Reused,
+    /// One that ended, or whose grant did.
+    Ended,
+}
+
+/// Judges `token` of `grant`, presented at `now`; `grace` after it was replaced it is still taken.
+pub(crate) fn presented(
+    token: &StoredRefreshToken,
+    grant: &StoredGrant,
+    now: Timestamp,
+    grace: Duration,
+) -> Presented {
+    if !grant_stands(grant, now) || token.expires_at <= now {
+        return Presented::Ended;
+    }
+    match token.replaced_at {
+        None => Presented::Current,
+        Some(at) if now < at.after(grace) => Presented::Again,
+        Some(_) => Presented::Reused,
+    }
+}
+
+/// Whether a grant is neither revoked nor ended at `now`.
+pub(crate) fn grant_stands(grant: &StoredGrant, now: Timestamp) -> bool {
+    grant.revoked_at.is_none() && grant.expires_at > now
 }

@@ -4,12 +4,19 @@
 //! to the disk before they are acknowledged; reads go through a few threads of their own. SQLite's
 //! locks order the processes among each other.
 
+mod accounts;
 mod api_keys;
 mod backup;
+mod browser_sessions;
+mod clients;
+mod consents;
 pub(crate) mod epoch;
+mod factors;
 pub(crate) mod failure;
 mod file;
+mod grants;
 mod lane;
+mod logins;
 pub(crate) mod migrate;
 mod open;
 mod people;
@@ -19,6 +26,7 @@ mod revocations;
 pub(crate) mod row;
 mod signing_keys;
 mod subjects;
+mod tickets;
 mod users;
 mod vault_keys;
 mod vault_tokens;

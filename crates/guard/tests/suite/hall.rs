@@ -187,7 +187,10 @@ impl Hall {
             passwords: store.clone(),
             api_keys: store.clone(),
             signing_keys: store.clone(),
-            revocations: store,
+            revocations: store.clone(),
+            clients: store.clone(),
+            grants: store.clone(),
+            factors: store,
         };
         let surroundings = Surroundings {
             sealer: sealer.clone(),

@@ -147,6 +147,9 @@ async fn try_open(config: IdentityConfig, desk: &Arc<Desk>) -> Result<Hall, Iden
         api_keys: shared(),
         signing_keys: shared(),
         revocations: shared(),
+        clients: shared(),
+        grants: shared(),
+        factors: shared(),
     };
     let standard = surroundings(&clock, &Arc::new(CountingFetch::default()));
     let surroundings = Surroundings { fetch: Arc::clone(desk) as _, ..standard };

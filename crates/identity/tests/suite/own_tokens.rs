@@ -254,6 +254,9 @@ async fn rooms_that_open_together_make_one_key() {
             api_keys: shared(),
             signing_keys: shared(),
             revocations: shared(),
+            clients: shared(),
+            grants: shared(),
+            factors: shared(),
         };
         Identity::open(config(), stores, surroundings(&world.clock, &world.fetch))
     };
@@ -277,6 +280,9 @@ async fn a_room_does_not_open_with_another_file_key_or_contradictions() {
         api_keys: shared(),
         signing_keys: shared(),
         revocations: shared(),
+        clients: shared(),
+        grants: shared(),
+        factors: shared(),
     };
     let open = |config, key: Vec<u8>| {
         let mut surroundings = surroundings(&world.clock, &world.fetch);

@@ -135,6 +135,9 @@ async fn open(
         api_keys: shared(),
         signing_keys: shared(),
         revocations: shared(),
+        clients: shared(),
+        grants: shared(),
+        factors: shared(),
     };
     Identity::open(config, stores, surroundings(clock, fetch)).await.unwrap()
 }

@@ -46,6 +46,21 @@ pub(crate) fn execute(
     Ok(connection.prepare_cached(sql)?.execute(params)?)
 }
 
+/// A number of rows as the contracts say it.
+pub(crate) fn rows(changed: usize) -> u64 {
+    u64::try_from(changed).unwrap_or(u64::MAX)
+}
+
+/// A number as a column holds it; one past the column's range is its far end.
+pub(crate) fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The number in the column `name` of `row`.
+pub(crate) fn read_count(row: &Row<'_>, name: &'static str) -> Result<u64, Failure> {
+    u64::try_from(row.get::<_, i64>(name)?).map_err(|_| Failure::Damaged(name))
+}
+
 /// A moment as a column holds it: milliseconds; one past the column's range (292 million years) is
 /// its far end, and comes back as the far end of [`Timestamp`].
 pub(crate) fn millis(at: Timestamp) -> i64 {

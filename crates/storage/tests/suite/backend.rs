@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use haechi_core::{
-    ApiKeyStore, PasswordStore, RevocationStore, SigningKeyStore, StoreError, StoredUser,
-    SubjectKeyStore, SubjectRegistry, SubjectStore, Timestamp, TokenStore, UserStore,
-    VaultKeyStore,
+    AccountStore, ApiKeyStore, BrowserSessionStore, ClientStore, ConsentStore, FactorStore,
+    GrantStore, LoginStore, PasswordStore, RegistrationStore, RevocationStore, SigningKeyStore,
+    StoreError, StoredUser, SubjectKeyStore, SubjectRegistry, SubjectStore, TicketStore, Timestamp,
+    TokenStore, UserStore, VaultKeyStore,
 };
 use haechi_storage::{Memory, MemorySubjectKeys, Sqlite, SubjectKeyFile};
 use tempfile::TempDir;
@@ -26,6 +27,15 @@ pub(crate) struct Stores {
     pub(crate) keys: Arc<dyn SubjectKeyStore>,
     pub(crate) vault_keys: Arc<dyn VaultKeyStore>,
     pub(crate) tokens: Arc<dyn TokenStore>,
+    pub(crate) clients: Arc<dyn ClientStore>,
+    pub(crate) grants: Arc<dyn GrantStore>,
+    pub(crate) consents: Arc<dyn ConsentStore>,
+    pub(crate) tickets: Arc<dyn TicketStore>,
+    pub(crate) sessions: Arc<dyn BrowserSessionStore>,
+    pub(crate) factors: Arc<dyn FactorStore>,
+    pub(crate) logins: Arc<dyn LoginStore>,
+    pub(crate) accounts: Arc<dyn AccountStore>,
+    pub(crate) registrations: Arc<dyn RegistrationStore>,
 }
 
 impl Stores {
@@ -33,6 +43,8 @@ impl Stores {
     where
         S: UserStore + PasswordStore + ApiKeyStore + SigningKeyStore + RevocationStore,
         S: SubjectStore + SubjectRegistry + VaultKeyStore + TokenStore + Clone + 'static,
+        S: ClientStore + GrantStore + ConsentStore + TicketStore + BrowserSessionStore,
+        S: FactorStore + LoginStore + AccountStore + RegistrationStore,
     {
         Self {
             users: Arc::new(store.clone()),
@@ -45,6 +57,15 @@ impl Stores {
             keys,
             vault_keys: Arc::new(store.clone()),
             tokens: Arc::new(store.clone()),
+            clients: Arc::new(store.clone()),
+            grants: Arc::new(store.clone()),
+            consents: Arc::new(store.clone()),
+            tickets: Arc::new(store.clone()),
+            sessions: Arc::new(store.clone()),
+            factors: Arc::new(store.clone()),
+            logins: Arc::new(store.clone()),
+            accounts: Arc::new(store.clone()),
+            registrations: Arc::new(store.clone()),
         }
     }
 }

@@ -1,13 +1,21 @@
 //! One suite of contracts for every backend, and what only a file can get wrong.
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod api_keys;
 #[cfg(test)]
 mod backend;
 #[cfg(test)]
+mod clients;
+#[cfg(test)]
+mod consents;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod files;
+#[cfg(test)]
+mod grants;
 #[cfg(test)]
 mod passwords;
 #[cfg(test)]
@@ -15,11 +23,15 @@ mod people;
 #[cfg(test)]
 mod revocations;
 #[cfg(test)]
+mod sign_ins;
+#[cfg(test)]
 mod signing_keys;
 #[cfg(test)]
 mod subject_keys;
 #[cfg(test)]
 mod subjects;
+#[cfg(test)]
+mod tickets;
 #[cfg(test)]
 mod users;
 #[cfg(test)]
@@ -148,5 +160,47 @@ contract! {
         tokens_of_a_person_are_deleted,
         what_has_ended_goes_unless_it_is_held,
         tokens_are_counted_by_kind_and_key,
+    }
+    accounts {
+        an_account_changes_one_step_at_a_time,
+        accounts_are_listed_and_removed_by_person,
+        a_registration_takes_the_place_of_the_one_before,
+    }
+    clients {
+        a_client_is_found_as_it_was_added,
+        a_taken_or_empty_id_and_metadata_that_are_no_object_are_refused,
+        a_client_is_replaced_whole,
+        a_client_goes_with_what_it_was_granted,
+    }
+    consents {
+        a_consent_grows_and_others_stand_beside_it,
+        consents_to_a_client_are_removed,
+        of_many_consents_at_once_every_scope_is_kept,
+    }
+    grants {
+        a_grant_is_found_as_it_was_added,
+        what_does_not_fit_is_refused_whole,
+        standing_grants_are_listed_by_user_and_client_oldest_first,
+        a_token_is_replaced_once_and_again_only_within_grace,
+        a_token_that_was_replaced_revokes_its_grant,
+        what_ended_or_fits_nothing_is_not_rotated,
+        of_many_rotations_at_once_one_is_the_first,
+        a_grant_is_revoked_once,
+        what_ended_is_forgotten_with_its_tokens,
+    }
+    sign_ins {
+        a_session_is_found_until_it_ends,
+        sessions_are_listed_removed_and_forgotten,
+        factors_are_listed_as_they_were_added,
+        a_factor_only_advances,
+        a_person_of_elsewhere_is_one_user,
+        a_user_goes_with_all_that_was_theirs,
+    }
+    tickets {
+        a_ticket_is_found_until_it_is_taken_or_ends,
+        a_ticket_that_ended_or_never_was_is_not_taken,
+        of_many_that_take_a_ticket_at_once_one_gets_it,
+        a_body_is_replaced_until_it_is_taken,
+        tickets_are_counted_and_forgotten_taken_ones_later,
     }
 }
