@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use haechi_core::StoredClient;
+
 /// How the authorization server works.
 #[derive(Clone, Debug)]
 pub struct AuthorizationConfig {
@@ -31,6 +33,11 @@ pub struct AuthorizationConfig {
     pub metadata_documents: bool,
     /// Hosts whose metadata documents are taken; empty: all.
     pub document_hosts: Vec<String>,
+    /// Whether metadata documents and key sets of clients may lie on this machine, over http too:
+    /// for development and tests. What reads them must reach that far as well.
+    pub dangerous_loopback_documents: bool,
+    /// Clients that stand in the settings. They go before clients of the store with the same id.
+    pub clients: Vec<StoredClient>,
     /// Who may register by itself (RFC 7591).
     pub dynamic_registration: Dynamic,
     /// Whether everybody needs a second factor, and is led to make one.

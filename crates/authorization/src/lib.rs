@@ -4,7 +4,9 @@
 //! One request walks [`AuthorizationServer::answer`] → `protocol` (what a client asked for) →
 //! `page` (the person signs in and consents) → `protocol` again (the code) → `token`.
 
+mod clients;
 mod config;
+mod ensure;
 mod error;
 mod form;
 mod interaction;
@@ -15,6 +17,10 @@ mod ticket;
 mod token;
 mod visit;
 
+pub use clients::{
+    ApplicationType, ClientMetadata, ClientMethod, GrantType, MetadataError, MetadataSource,
+    NameError, RedirectUri, RedirectUriError, scopes,
+};
 pub use config::{AuthorizationConfig, Dynamic, OfferedResource, Scope};
 pub(crate) use error::OAuthError;
 pub use server::{AuthorizationServer, Rooms, Stores};

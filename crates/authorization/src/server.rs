@@ -12,6 +12,7 @@ use haechi_guard::Guard;
 use haechi_identity::Identity;
 use http::{Method, Response};
 
+use crate::clients::{Documents, KeySets};
 use crate::protocol::cors;
 use crate::{AuthorizationConfig, OAuthError, Visit};
 
@@ -56,6 +57,8 @@ pub struct AuthorizationServer {
     pub(crate) config: AuthorizationConfig,
     pub(crate) rooms: Rooms,
     pub(crate) stores: Stores,
+    pub(crate) documents: Documents,
+    pub(crate) key_sets: KeySets,
 }
 
 impl fmt::Debug for AuthorizationServer {
@@ -148,8 +151,9 @@ impl<'a> Address<'a> {
 impl AuthorizationServer {
     /// Puts it together.
     #[must_use]
-    pub const fn new(config: AuthorizationConfig, rooms: Rooms, stores: Stores) -> Self {
-        Self { config, rooms, stores }
+    pub fn new(config: AuthorizationConfig, rooms: Rooms, stores: Stores) -> Self {
+        let (documents, key_sets) = (Documents::default(), KeySets::default());
+        Self { config, rooms, stores, documents, key_sets }
     }
 
     /// Whether `path` is one of this server's addresses.

@@ -55,6 +55,19 @@ pub trait Fetch: Send + Sync + fmt::Debug {
     ///
     /// Every [`FetchError`]; nothing is retried.
     async fn fetch(&self, url: &str) -> Result<Fetched, FetchError>;
+
+    /// Reads `url` whole when it has at most `max_bytes`; the source's own limit holds as well.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fetch::fetch`].
+    async fn fetch_within(&self, url: &str, max_bytes: usize) -> Result<Fetched, FetchError> {
+        let fetched = self.fetch(url).await?;
+        if fetched.body.len() <= max_bytes {
+            return Ok(fetched);
+        }
+        Err(FetchError::TooLarge("(the source)".to_owned()))
+    }
 }
 
 /// A JSON question to a service the operator chose. Headers and body may hold keys and tokens.

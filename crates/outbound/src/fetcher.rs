@@ -106,6 +106,7 @@ impl Fetcher {
         client: &UpstreamClient,
         url: &Url,
         host: &str,
+        max_bytes: usize,
     ) -> Result<Fetched, FetchError> {
         let unreachable = || FetchError::Unreachable(host.to_owned());
         let request = Request::get(url.as_str())
@@ -123,7 +124,7 @@ impl Fetcher {
         }
         let content_type = content_type(response.headers());
         let max_age_secs = max_age(response.headers());
-        let body = self.body(response, host).await?;
+        let body = body(response, host, max_bytes).await?;
         Ok(Fetched { status: 200, content_type, body, max_age_secs })
     }
 
@@ -132,25 +133,39 @@ impl Fetcher {
         response: Response<Incoming>,
         host: &str,
     ) -> Result<Bytes, FetchError> {
-        let limited = Limited::new(response.into_body(), self.limits.max_bytes);
-        let collected = limited.collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                return FetchError::TooLarge(host.to_owned());
-            }
-            FetchError::Unreachable(host.to_owned())
-        })?;
-        Ok(collected.to_bytes())
+        body(response, host, self.limits.max_bytes).await
     }
 }
 
 #[async_trait]
 impl Fetch for Fetcher {
     async fn fetch(&self, url: &str) -> Result<Fetched, FetchError> {
+        self.fetch_within(url, self.limits.max_bytes).await
+    }
+
+    /// Stops reading at the limit.
+    async fn fetch_within(&self, url: &str, max_bytes: usize) -> Result<Fetched, FetchError> {
         let (parsed, host, client) = self.way_to(url)?;
-        tokio::time::timeout(self.limits.timeout, self.read(client, &parsed, &host))
+        let max_bytes = max_bytes.min(self.limits.max_bytes);
+        tokio::time::timeout(self.limits.timeout, self.read(client, &parsed, &host, max_bytes))
             .await
             .unwrap_or_else(|_| Err(FetchError::TimedOut(host.clone())))
     }
+}
+
+async fn body(
+    response: Response<Incoming>,
+    host: &str,
+    max_bytes: usize,
+) -> Result<Bytes, FetchError> {
+    let limited = Limited::new(response.into_body(), max_bytes);
+    let collected = limited.collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            return FetchError::TooLarge(host.to_owned());
+        }
+        FetchError::Unreachable(host.to_owned())
+    })?;
+    Ok(collected.to_bytes())
 }
 
 pub(crate) fn why(error: &OutboundError, host: &str) -> FetchError {

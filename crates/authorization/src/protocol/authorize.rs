@@ -7,10 +7,10 @@ use bytes::Bytes;
 use haechi_core::TicketKind;
 use http::{Method, Response};
 
+use crate::clients::{Client, GrantType};
 use crate::error::ErrorCode;
 use crate::form::Form;
 use crate::interaction::{Interaction, Prompt};
-use crate::pending::Client;
 use crate::{AuthorizationServer, OAuthError, Visit};
 
 /// How long a person may take to sign in and consent.
@@ -73,9 +73,9 @@ impl AuthorizationServer {
         check_kind(form, client)?;
         let resources = self.asked_resources(form)?;
         Ok(Interaction {
-            client_id: client.id.clone(),
-            client_name: client.name.clone(),
-            client_kind: client.kind,
+            client_id: client.id().to_owned(),
+            client_name: client.name().to_owned(),
+            client_kind: client.kind(),
             redirect_uri: redirect_uri.clone(),
             state: echoed(form, "state")?,
             scopes: self.offered_scopes(client, form.one("scope"), &resources)?,
@@ -153,7 +153,7 @@ fn check_kind(form: &Form, client: &Client) -> Result<(), OAuthError> {
         let text = "only response_mode=query is answered";
         return refused(ErrorCode::InvalidRequest, "response-mode", text);
     }
-    if !client.grants.contains("authorization_code") {
+    if !client.may(GrantType::AuthorizationCode) {
         let text = "this client is not registered for authorization_code";
         return refused(ErrorCode::UnauthorizedClient, "grant-not-registered", text);
     }

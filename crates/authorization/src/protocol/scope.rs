@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::clients::Client;
 use crate::error::ErrorCode;
-use crate::pending::Client;
 use crate::{AuthorizationServer, OAuthError};
 
 /// Says that an ID token and userinfo are wanted (OpenID Connect Core §3.1.2.1).
@@ -64,7 +64,7 @@ impl AuthorizationServer {
         let Some(asked) = asked else { return Ok(self.usual_scopes(client, resources)) };
         let asked = parse(asked)?;
         let may = |scope: &String| {
-            self.offers(scope) && client.scopes.as_ref().is_none_or(|own| own.contains(scope))
+            self.offers(scope) && client.scopes().is_none_or(|own| own.contains(scope))
         };
         let offered: BTreeSet<String> = asked.into_iter().filter(may).collect();
         if offered.is_empty() {
@@ -80,9 +80,7 @@ impl AuthorizationServer {
         let wanted =
             wanted.filter(|offered| offered.uris.iter().any(|uri| resources.contains(uri)));
         let scopes = wanted.flat_map(|offered| offered.scopes.iter().cloned());
-        scopes
-            .filter(|scope| client.scopes.as_ref().is_none_or(|own| own.contains(scope)))
-            .collect()
+        scopes.filter(|scope| client.scopes().is_none_or(|own| own.contains(scope))).collect()
     }
 }
 
