@@ -6,6 +6,7 @@ use haechi_core::{Credentials, Means, Principal, SealError, Secret, StoreError, 
 
 use crate::api_key::{PREFIX, PresentedApiKey};
 use crate::cache::{Source, Verified, VerifiedCache};
+use crate::grant::acts_for_itself;
 use crate::issuer::Issuer;
 use crate::jose::{ClaimRules, Flaw};
 use crate::jose::{Compact, MAX_TOKEN_BYTES, TokenError, claimed_issuer, ensure, meets, verify};
@@ -227,19 +228,35 @@ impl Identity {
         let proved = OwnToken::verify(token, standing, &rules, now)?;
         standing.check_not_revoked(&TokenNames {
             issuer,
-            subject: &proved.user_id,
+            subject: &proved.subject,
             token_id: proved.claims.token_id.as_deref(),
             key_id: token.header.key_id.as_deref(),
             issued_at: Some(proved.issued_at),
         })?;
-        let user = self.stores.users.by_id(&proved.user_id).await?;
-        let user = user.ok_or(AuthenticationError::UserRemoved)?;
         let audiences = Some(proved.claims.audiences.clone());
-        let ends_at = Some(proved.claims.expires_at.after(own.leeway));
-        let sid = self.surroundings.sealer.sid(issuer, &user.user_id).await?;
-        let proved = proved.admit(issuer, user, sid, now.after(own.leeway))?;
+        let token_ends_at = proved.claims.expires_at.after(own.leeway);
+        let (proved, ends_at) = if acts_for_itself(&proved.claims.all) {
+            self.admit_client(proved, now).await?
+        } else {
+            self.admit_user(proved, now).await?
+        };
+        let ends_at = Some(ends_at.map_or(token_ends_at, |end| end.min(token_ends_at)));
         let principal = proved.principal();
         Ok(Verified { principal, audiences, ends_at, epoch: standing.epoch, source: Source::Own })
+    }
+
+    /// The user an own token is of, and until when the grant stands that it follows from.
+    async fn admit_user(
+        &self,
+        token: OwnToken,
+        now: Timestamp,
+    ) -> Result<(Proved, Option<Timestamp>), AuthenticationError> {
+        let (issuer, leeway) = (&self.config.issuer, self.config.own.leeway);
+        let user = self.stores.users.by_id(&token.subject).await?;
+        let user = user.ok_or(AuthenticationError::UserRemoved)?;
+        let ends_at = self.grant_end(&token.claims.all, &user, now).await?;
+        let sid = self.surroundings.sealer.sid(issuer, &user.user_id).await?;
+        Ok((token.admit(issuer, user, sid, now.after(leeway))?, ends_at))
     }
 
     async fn verify_foreign(

@@ -4,13 +4,14 @@ use haechi_core::{Means, Principal, StoredUser, Timestamp};
 use serde_json::Value;
 
 use crate::api_key::check_life;
+use crate::grant::acts_for_itself;
 use crate::jose::{TokenError, ensure};
 use crate::standing::TokenNames;
 use crate::{ApiKeyError, AuthenticationError, Identity};
 
 impl Identity {
-    /// Looks a second time, just before a sensitive execution: at the stored user and the standing
-    /// revocations, never at the token or a cache. Stops are another question:
+    /// Looks a second time, just before a sensitive execution: at the stored user or client, the grant
+    /// and the standing revocations, never at the token or a cache. Stops are another question:
     /// [`Identity::is_stopped`] knows the answer as of this look.
     ///
     /// # Errors
@@ -48,8 +49,16 @@ impl Identity {
         if principal.means == Means::ForeignToken {
             return Ok(());
         }
+        let own = principal.means == Means::OwnToken;
+        if own && acts_for_itself(&principal.claims) {
+            let issued_at = issued_at(principal).ok_or(TokenError::Revoked)?;
+            return self.confirm_client(principal, issued_at).await;
+        }
         let user = self.stores.users.by_id(&principal.subject).await?;
         let user = user.ok_or(AuthenticationError::UserRemoved)?;
+        if own {
+            self.grant_end(&principal.claims, &user, self.now()).await?;
+        }
         ensure(user.enabled, AuthenticationError::UserDisabled)?; // check: user is still enabled
         let ended = issued_at(principal).is_some_and(|issued| ended(&user, issued));
         ensure(!ended, TokenError::Revoked)?; // check: user's tokens were not ended since

@@ -112,7 +112,7 @@ pub(crate) fn names(value: Option<&Value>) -> Result<BTreeSet<String>, TokenErro
 }
 
 /// `scope`: words between single spaces (RFC 6749 §3.3, RFC 9068 §2.2.3).
-fn scopes(value: Option<&Value>) -> Result<BTreeSet<String>, TokenError> {
+pub(crate) fn scopes(value: Option<&Value>) -> Result<BTreeSet<String>, TokenError> {
     let Some(value) = value else { return Ok(BTreeSet::new()) };
     let scope = value.as_str().ok_or(TokenError::Malformed(Flaw::Claim))?;
     Ok(scope.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect())

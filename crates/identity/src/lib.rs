@@ -11,6 +11,7 @@ mod confirm;
 mod discovery;
 mod flight;
 mod gateway;
+mod grant;
 mod id_token;
 mod identity;
 mod issuer;

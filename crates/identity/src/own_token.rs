@@ -7,7 +7,7 @@ use std::time::Duration;
 use haechi_core::{Means, Sid, StoredUser, Timestamp};
 use serde_json::{Value, json};
 
-use crate::issuer::authenticated_at;
+use crate::issuer::{authenticated_at, scopes};
 use crate::jose::{Algorithm, ClaimRules, Claims, Compact, Flaw, SigningKey, TokenError, ensure};
 use crate::principal::Proved;
 use crate::sign_in::IssuedToken;
@@ -22,13 +22,16 @@ pub(crate) fn algorithms() -> BTreeSet<Algorithm> {
     BTreeSet::from([Algorithm::Es256, Algorithm::EdDsa, Algorithm::Hs256])
 }
 
-/// An own token whose signature and claims hold. Its user was not looked at yet.
+/// An own token whose signature and claims hold. Its user, or client, was not looked at yet.
 #[derive(Debug)]
 pub(crate) struct OwnToken {
     pub(crate) claims: Claims,
-    pub(crate) user_id: String,
+    /// `sub`: the `user_id`, or the `client_id` of a client that acts for itself.
+    pub(crate) subject: String,
     /// `iat` in milliseconds: within one second, revocation and issue must be told apart.
     pub(crate) issued_at: Timestamp,
+    /// `scope`.
+    pub(crate) scopes: BTreeSet<String>,
 }
 
 /// Under what rules own tokens stand.
@@ -60,13 +63,14 @@ impl OwnToken {
             complete: true,
         };
         let claims = crate::jose::verify(token, keys, &rules, now)?;
-        let user_id = claims.all.get("sub").and_then(Value::as_str);
-        let user_id = user_id.ok_or(TokenError::Malformed(Flaw::Subject))?.to_owned();
+        let subject = claims.all.get("sub").and_then(Value::as_str);
+        let subject = subject.ok_or(TokenError::Malformed(Flaw::Subject))?.to_owned();
         let millis = claims.all.get("iat_ms").and_then(Value::as_u64).map(Timestamp);
         let issued_at = millis.ok_or(TokenError::Malformed(Flaw::Time))?;
         let agrees = claims.issued_at.map(Timestamp::as_secs) == Some(issued_at.as_secs());
         ensure(agrees, TokenError::Malformed(Flaw::Time))?; // check: iat and iat_ms agree
-        Ok(Self { claims, user_id, issued_at })
+        let scopes = scopes(claims.all.get("scope"))?;
+        Ok(Self { claims, subject, issued_at, scopes })
     }
 
     /// The caller, if its user may still come in. The stored user decides about roles and names;
@@ -88,6 +92,7 @@ impl OwnToken {
             credential_id: claims.token_id,
             expires_at: Some(claims.expires_at),
             claims: with_stored(&claims.all, &user),
+            scopes: self.scopes,
             ..of_user(issuer, user, sid, Means::OwnToken)
         })
     }

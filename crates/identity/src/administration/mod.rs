@@ -1,6 +1,7 @@
 //! What administrators do to users, keys, API keys and revocations.
 
 mod api_keys;
+mod grants;
 mod keys;
 mod revocations;
 mod users;

@@ -82,7 +82,7 @@ impl Identity {
     }
 
     /// Revokes everything a person holds: all tokens issued until now and, for an own user
-    /// (`issuer` is this gateway, `subject` the `user_id`), all API keys.
+    /// (`issuer` is this gateway, `subject` the `user_id`), all API keys and all grants.
     ///
     /// # Errors
     ///
@@ -100,6 +100,7 @@ impl Identity {
         for key in self.stores.api_keys.list(Some(subject)).await? {
             self.stores.api_keys.revoke(&key.key_id, self.now()).await?;
         }
+        self.revoke_grants(Some(subject), None).await?;
         Ok(())
     }
 

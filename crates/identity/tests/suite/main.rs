@@ -13,6 +13,7 @@ mod attacks;
 mod foreign;
 mod form_attacks;
 mod gateway;
+mod grants;
 mod id_token;
 mod jwk;
 mod opaque;

@@ -13,7 +13,7 @@ use crate::support::{
     text, words,
 };
 
-fn claims_of(token: &str) -> Value {
+pub(crate) fn claims_of(token: &str) -> Value {
     serde_json::from_slice(&Compact::parse(token).unwrap().payload).unwrap()
 }
 
@@ -86,7 +86,7 @@ type Attack = (&'static str, fn(&mut Value), TokenError);
 type Mistake = (&'static str, fn(&mut haechi_identity::IdentityConfig));
 
 /// The room's own key, taken up outside of it to sign what the room never would.
-async fn own_key(world: &World) -> SigningKey {
+pub(crate) async fn own_key(world: &World) -> SigningKey {
     use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
     let stored = SigningKeyStore::list(&world.memory).await.unwrap().pop().unwrap();
     let (nonce, sealed) = stored.sealed_private.split_at(12);
