@@ -10,6 +10,7 @@ use haechi_core::{
     RevocationStore, Sealer, Secret, SigningKeyStore, UserStore,
 };
 
+use crate::ScopeHierarchy;
 use crate::jose::Algorithm;
 
 /// How this gateway knows its callers.
@@ -33,6 +34,8 @@ pub struct IdentityConfig {
     pub owner_roles: BTreeSet<String>,
     /// The gateway in front whose signed callers are accepted; `None` accepts none.
     pub gateway: Option<GatewayCallers>,
+    /// Scopes that hold others within them.
+    pub scopes: ScopeHierarchy,
 }
 
 impl IdentityConfig {
@@ -49,6 +52,7 @@ impl IdentityConfig {
             anonymous: None,
             owner_roles: BTreeSet::new(),
             gateway: None,
+            scopes: ScopeHierarchy::default(),
         }
     }
 }
@@ -237,7 +241,7 @@ pub struct ClaimMapping {
     pub roles: ClaimPath,
     /// The tenant.
     pub tenant: ClaimPath,
-    /// Roles that a group brings.
+    /// Roles that groups bring; `*` in a name stands for any text.
     pub group_roles: BTreeMap<String, BTreeSet<String>>,
 }
 

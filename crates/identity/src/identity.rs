@@ -120,7 +120,11 @@ impl Identity {
         let hasher = hasher.ok_or_else(|| setting("passwords", "argon2 does not accept these"))?;
         let standing = first_standing(&config, &stores, &surroundings).await?;
         Ok(Self {
-            issuers: config.issuers.iter().cloned().map(Issuer::new).collect(),
+            issuers: config
+                .issuers
+                .iter()
+                .map(|issuer| Issuer::new(issuer.clone(), config.scopes.clone()))
+                .collect(),
             own_algorithms: own_token::algorithms(),
             standing: ArcSwap::from_pointee(standing),
             reloading: Mutex::new(()),

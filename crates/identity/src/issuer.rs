@@ -11,7 +11,7 @@ use crate::jose::{Flaw, MAX_NAME_BYTES, TokenError, ensure};
 use crate::key_source::KeySource;
 use crate::principal::Proved;
 use crate::username::is_role;
-use crate::{ClaimMapping, ForeignIssuer};
+use crate::{ClaimMapping, ForeignIssuer, ScopeHierarchy};
 
 /// A foreign issuer at work.
 #[derive(Debug)]
@@ -20,13 +20,15 @@ pub(crate) struct Issuer {
     pub(crate) keys: KeySource,
     /// Where its tokens are asked about instead.
     pub(crate) asking: Option<Asking>,
+    /// Scopes that hold others.
+    hierarchy: ScopeHierarchy,
 }
 
 impl Issuer {
-    pub(crate) fn new(config: ForeignIssuer) -> Self {
+    pub(crate) fn new(config: ForeignIssuer, hierarchy: ScopeHierarchy) -> Self {
         let keys = KeySource::new(config.keys.clone(), config.refresh);
         let asking = Asking::new(&config);
-        Self { config, keys, asking }
+        Self { config, keys, asking, hierarchy }
     }
 
     /// The stable name of the person behind `claims`.
@@ -61,7 +63,7 @@ impl Issuer {
             email: text(at_path(all, &mapping.email))?,
             roles: roles(mapping, all, &groups)?,
             groups,
-            scopes: scopes(all.get("scope"))?,
+            scopes: self.hierarchy.expand(scopes(all.get("scope"))?),
             tenant: text(at_path(all, &mapping.tenant))?,
             claims: Arc::clone(claims),
             client_id,
@@ -80,9 +82,26 @@ fn roles(
     let mut roles = names(at_path(claims, &mapping.roles))?;
     let sound = roles.iter().all(|role| is_role(role));
     ensure(sound, TokenError::Malformed(Flaw::Claim))?; // check: roles are words
-    let brought = groups.iter().filter_map(|group| mapping.group_roles.get(group));
-    roles.extend(brought.flatten().cloned());
+    for (pattern, brought) in &mapping.group_roles {
+        if groups.iter().any(|group| is_like(pattern, group)) {
+            roles.extend(brought.iter().cloned());
+        }
+    }
     Ok(roles)
+}
+
+/// Whether `text` is like `pattern`, in which `*` stands for any text. Linear in each part: what
+/// stands between two stars is taken where it is met first.
+pub(crate) fn is_like(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(start) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let end = parts.pop().unwrap_or_default();
+    for part in parts {
+        let Some((_, after)) = text.split_once(part) else { return false };
+        text = after;
+    }
+    text.ends_with(end)
 }
 
 /// The value a path leads to; an empty path leads nowhere.
@@ -129,4 +148,34 @@ pub(crate) fn authenticated_at(
     let at = Timestamp::from_secs(secs);
     ensure(at <= latest, TokenError::IssuedInFuture)?; // check: auth_time
     Ok(Some(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_like;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        let alike = [
+            ("eng", "eng"),
+            ("eng-*", "eng-"),
+            ("eng-*", "eng-seoul"),
+            ("*", ""),
+            ("a*b*c", "a-b-b-c"),
+        ];
+        for (pattern, text) in alike {
+            assert!(is_like(pattern, text), "{pattern} {text}");
+        }
+        let others = [
+            ("eng", "eng2"),
+            ("eng-*", "eng"),
+            ("*-eng", "eng"),
+            ("a*b*c", "a-c"),
+            ("aa*aa", "aaa"),
+            ("", "a"),
+        ];
+        for (pattern, text) in others {
+            assert!(!is_like(pattern, text), "{pattern} {text}");
+        }
+    }
 }

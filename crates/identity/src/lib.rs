@@ -22,6 +22,7 @@ mod opaque;
 mod own_token;
 mod password;
 mod principal;
+mod scope;
 mod seal;
 mod sign_in;
 mod signatory;
@@ -47,6 +48,7 @@ pub use id_token::{
 };
 pub use identity::{Identity, IdentityError, Stopped};
 pub use password::PasswordError;
+pub use scope::ScopeHierarchy;
 pub use seal::{SecretSealError, sha256};
 pub use sign_in::{IssuedToken, SignInAttempt, SignInError};
 pub use username::{UsernameError, plain_username};

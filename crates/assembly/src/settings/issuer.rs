@@ -47,7 +47,7 @@ pub(crate) struct RawIssuer {
     types: Option<Vec<TokenType>>,
     /// Which claims say what. A claim inside others is written `realm_access.roles`.
     claims: RawClaims,
-    /// Roles that its groups bring.
+    /// Roles that its groups bring; `*` in a group's name stands for any text.
     group_roles: BTreeMap<String, BTreeSet<String>>,
     /// Keys are read again when they are older than this; `15m` by default.
     refresh: Option<String>,

@@ -12,6 +12,7 @@ mod policy;
 mod privacy;
 mod problem;
 mod roles;
+mod scopes;
 mod token;
 mod upstream;
 mod value;
@@ -37,6 +38,7 @@ pub use observability::{LogSettings, MetricsSettings, OutboundSettings};
 pub use policy::PolicySettings;
 pub use privacy::{DeepSettings, PrivacySettings};
 pub use problem::{Problem, Problems};
+pub use scopes::ScopeSettings;
 pub use token::{ApiKeySettings, TokenSettings};
 pub use upstream::{Carrier, HttpCarrier, ProgramCarrier, Rlimits, UpstreamSettings};
 pub use value::{read as read_duration, show as show_duration};
@@ -51,11 +53,12 @@ const MAX_BYTES: u64 = 4 << 20;
 pub const ANONYMOUS_ROLE: &str = "anonymous";
 
 /// Sections that are read once, at the start.
-const READ_ONCE: [&str; 15] = [
+const READ_ONCE: [&str; 16] = [
     "data",
     "listen",
     "token",
     "issuer",
+    "scopes",
     "gateway",
     "password",
     "lockout",
@@ -99,6 +102,8 @@ pub struct Settings {
     pub token: TokenSettings,
     /// Authorization servers of somebody else.
     pub issuers: Vec<ForeignIssuer>,
+    /// What scopes mean, by name.
+    pub scopes: Vec<ScopeSettings>,
     /// The gateway in front of a program that embeds the guard, whose callers are accepted.
     pub gateway: Option<GatewayCallers>,
     /// How passwords are kept.
@@ -152,6 +157,8 @@ struct RawSettings {
     token: token::RawToken,
     /// Authorization servers of somebody else, whose tokens are accepted.
     issuer: Vec<issuer::RawIssuer>,
+    /// What scopes mean: which hold others, and what people read of them.
+    scopes: BTreeMap<String, scopes::RawScope>,
     /// The gateway in front of a program that embeds the guard, whose callers are accepted. For such
     /// programs only.
     gateway: Option<gateway::RawGateway>,
@@ -290,6 +297,7 @@ impl Settings {
             anonymous: self.listen.anonymous.then(anonymous),
             owner_roles: self.owner_roles.clone(),
             gateway: self.gateway.clone(),
+            scopes: scopes::hierarchy(&self.scopes),
         }
     }
 
@@ -341,6 +349,7 @@ impl RawSettings {
             vault: self.vault.check(base, problems),
             token: self.token.check(listen.public_url.as_deref(), problems),
             issuers: issuers(self.issuer, base, problems),
+            scopes: scopes::check(self.scopes, problems),
             gateway: self.gateway.and_then(|raw| raw.check(embedded, base, problems)),
             password: self.password.check(problems),
             lockout: self.lockout.check(problems),

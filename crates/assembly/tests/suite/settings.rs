@@ -445,3 +445,22 @@ fn what_an_issuer_is_asked_with_has_its_keys_and_belongs_to_its_way() {
         (0..5).map(|n| format!("[[issuer]]\nissuer = \"https://i{n}\"\n{person}\n")).collect();
     each_has_its_key(&[(&many, "issuer", "at most four")]);
 }
+
+#[test]
+fn scopes_hold_others_and_have_words_for_people() {
+    let settings = good(
+        r#"
+        [scopes."files:write"]
+        holds = ["files:read"]
+        english = "Read and change your files"
+        korean = "파일 읽기와 변경"
+        "#,
+    );
+    let held = settings.identity().scopes.expand(["files:write".to_owned()].into());
+    assert!(held.contains("files:read"));
+    assert_eq!(settings.scopes[0].korean.as_deref(), Some("파일 읽기와 변경"));
+    each_has_its_key(&[
+        ("[scopes.\"files read\"]\n", "scopes.files read", "is no scope"),
+        ("[scopes.a]\nenglish = \"\"\n", "scopes.a.english", "200 printable"),
+    ]);
+}
