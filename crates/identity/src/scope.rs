@@ -65,11 +65,13 @@ mod tests {
         names.iter().map(|&name| name.to_owned()).collect()
     }
 
+    fn hierarchy(named: &[(&str, &[&str])]) -> ScopeHierarchy {
+        let named = named.iter().map(|(name, held)| ((*name).to_owned(), set(held)));
+        ScopeHierarchy::new(&named.collect())
+    }
+
     fn files() -> ScopeHierarchy {
-        let named = [("files:admin", set(&["files:write"])), ("files:write", set(&["files:read"]))];
-        ScopeHierarchy::new(
-            &named.into_iter().map(|(name, held)| (name.to_owned(), held)).collect(),
-        )
+        hierarchy(&[("files:admin", &["files:write"]), ("files:write", &["files:read"])])
     }
 
     #[test]
@@ -88,10 +90,7 @@ mod tests {
 
     #[test]
     fn a_circle_is_one_scope_by_several_names() {
-        let named = [("a", set(&["b"])), ("b", set(&["a"]))];
-        let circle = ScopeHierarchy::new(
-            named.into_iter().map(|(name, held)| (name.to_owned(), held)).collect(),
-        );
+        let circle = hierarchy(&[("a", &["b"]), ("b", &["a"])]);
         assert_eq!(circle.expand(set(&["b"])), set(&["a", "b"]));
         assert_eq!(circle.reduce(&set(&["a", "b"])).len(), 1);
     }
