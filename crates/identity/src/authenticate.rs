@@ -224,6 +224,7 @@ impl Identity {
             audiences: &audience.resources,
             algorithms: &self.own_algorithms,
             leeway: own.leeway,
+            hierarchy: &self.config.scopes,
         };
         let proved = OwnToken::verify(token, standing, &rules, now)?;
         standing.check_not_revoked(&TokenNames {

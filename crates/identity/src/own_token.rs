@@ -12,7 +12,7 @@ use crate::jose::{Algorithm, ClaimRules, Claims, Compact, Flaw, SigningKey, Toke
 use crate::principal::Proved;
 use crate::sign_in::IssuedToken;
 use crate::standing::Standing;
-use crate::{AuthenticationError, OwnTokens, TokenTypes};
+use crate::{AuthenticationError, OwnTokens, ScopeHierarchy, TokenTypes};
 
 /// Own tokens say what they are, so that nothing else is taken for one.
 const TYPES: TokenTypes = TokenTypes { at_jwt: true, jwt: false, absent: false };
@@ -41,6 +41,7 @@ pub(crate) struct OwnRules<'a> {
     pub(crate) audiences: &'a [String],
     pub(crate) algorithms: &'a BTreeSet<Algorithm>,
     pub(crate) leeway: Duration,
+    pub(crate) hierarchy: &'a ScopeHierarchy,
 }
 
 impl OwnToken {
@@ -53,6 +54,7 @@ impl OwnToken {
     ) -> Result<Self, TokenError> {
         let key_id = token.header.key_id.as_deref().ok_or(TokenError::Malformed(Flaw::KeyId))?;
         let keys = standing.keyring.verifying(key_id, now)?;
+        let hierarchy = rules.hierarchy;
         let rules = ClaimRules {
             issuer: rules.issuer,
             audiences: rules.audiences,
@@ -69,7 +71,7 @@ impl OwnToken {
         let issued_at = millis.ok_or(TokenError::Malformed(Flaw::Time))?;
         let agrees = claims.issued_at.map(Timestamp::as_secs) == Some(issued_at.as_secs());
         ensure(agrees, TokenError::Malformed(Flaw::Time))?; // check: iat and iat_ms agree
-        let scopes = scopes(claims.all.get("scope"))?;
+        let scopes = hierarchy.expand(scopes(claims.all.get("scope"))?);
         Ok(Self { claims, subject, issued_at, scopes })
     }
 
