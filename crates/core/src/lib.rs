@@ -14,13 +14,14 @@ pub mod rpc;
 mod sealed;
 mod secret;
 mod signatory;
+mod sender;
 mod store;
 mod subject_store;
 mod vault_store;
 
 pub use call::{Action, Era, Origin, Resource, ToolName, UpstreamName};
 pub use clock::{Clock, ManualClock, Timestamp};
-pub use credentials::Credentials;
+pub use credentials::{Credentials, DpopCredentials};
 pub use entropy::{Entropy, EntropyError, SeededEntropy};
 pub use event::{
     Administration, Completion, Conclusion, Event, FindingCount, Intent, Opening, OpeningKind,
@@ -40,6 +41,7 @@ pub use protect::{
 pub use sealed::{Commitment, SealError, Sealed, Sealer, Sid};
 pub use secret::Secret;
 pub use signatory::{NotSigned, ShownKey, Signatory};
+pub use sender::{ReplayError, ReplayMemory, Thumbprint};
 pub use store::{
     ApiKeyStore, PasswordStore, Revocation, RevocationKind, RevocationStore, SigningKeyState,
     SigningKeyStore, StoreError, StoredApiKey, StoredPassword, StoredSigningKey, StoredSubject,

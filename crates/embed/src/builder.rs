@@ -245,7 +245,8 @@ impl Builder {
         let directory = DataDirectory::open(&path)?;
         let log = Log::Run(name.as_str().to_owned());
         let assembly = Assembly::open_with(&settings, directory, &log, self.extras).await?;
-        let audience = Audience { resources: self.resources, anonymous: settings.listen.anonymous };
+        let anonymous = settings.listen.anonymous;
+        let audience = Audience { resources: self.resources, anonymous, ..Audience::default() };
         let in_force = Mutex::new(InForce { settings, tools: BTreeMap::new() });
         let (stated, language) = (self.stated, self.language);
         Ok(Haechi(Arc::new(Inner { name, assembly, stated, in_force, audience, language })))

@@ -11,7 +11,7 @@
 ///
 /// let haechi = Haechi::builder("reports").build().await?;
 /// let token = Credentials::Bearer(Secret::from("eyJ…".to_owned()));
-/// let audience = Audience { resources: vec!["https://example.com/mcp".into()], anonymous: false };
+/// let audience = Audience::of("https://example.com/mcp");
 /// let principal = haechi.identity().authenticate(&token, &audience).await?;
 /// println!("{} holds {:?}", principal.subject, principal.roles);
 /// # Ok(()) }

@@ -1,22 +1,77 @@
-//! `Authorization` (RFC 9110 §11.6.2, RFC 6750 §2.1): the one place where credentials may stand.
+//! `Authorization` (RFC 9110 §11.6.2, RFC 6750 §2.1, RFC 9449 §7.1): the one place where credentials
+//! may stand, and the proof that may come beside it.
 
-use haechi_core::{Credentials, Secret};
-use http::header::AUTHORIZATION;
+use haechi_core::{Credentials, DpopCredentials, Secret, Thumbprint};
+use haechi_identity::Identity;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::request::Parts;
+use http::{HeaderMap, Response};
 
+use crate::Resource;
+use crate::intake;
 use crate::problem::TransportError;
+
+/// Where a proof of possession stands (RFC 9449 §4.1).
+pub const DPOP: HeaderName = HeaderName::from_static("dpop");
+/// Where this server gives a nonce for the next proof (RFC 9449 §8).
+pub const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// The longest value that is looked at, in bytes: room for the longest token and its scheme.
 const MAX_AUTHORIZATION_BYTES: usize = 8 * 1024 + 16;
+/// The longest proof that is looked at, in bytes: room for an RSA key of 8192 bits and a signature.
+const MAX_PROOF_BYTES: usize = 8 * 1024;
 
-/// What the request presents. A token in the address is never read; one that stands there beside
-/// the header is refused, because it has been in a log by now.
+/// The certificate of the connection's other end, which proved to have its key (RFC 8705): whoever
+/// speaks TLS puts it into the extensions of each request. Who signed it is for them to judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientCertificate(
+    /// SHA-256 of the certificate in DER form.
+    pub Thumbprint,
+);
+
+/// The scheme of an access token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scheme {
+    /// Good for whoever has it, unless it is bound to a certificate (RFC 6750, RFC 8705).
+    #[default]
+    Bearer,
+    /// With a proof (RFC 9449).
+    Dpop,
+}
+
+impl Scheme {
+    /// The scheme that `Authorization` names; `Bearer` where it names another, or none.
+    #[must_use]
+    pub fn of_headers(headers: &HeaderMap) -> Self {
+        let stated = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        stated.and_then(|text| Self::read(split(text).0)).unwrap_or_default()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+            Self::Dpop => "DPoP",
+        }
+    }
+
+    /// Names of schemes compare without case (RFC 9110 §11.1).
+    fn read(stated: &str) -> Option<Self> {
+        let is = |scheme: &Self| scheme.as_str().eq_ignore_ascii_case(stated);
+        [Self::Bearer, Self::Dpop].into_iter().find(is)
+    }
+}
+
+/// What the request presents to `resource`. A token in the address is never read; one that stands
+/// there beside the header is refused, because it has been in a log by now.
 ///
 /// # Errors
 ///
 /// [`TransportError::BadAuthorization`] for two headers or a malformed one,
-/// [`TransportError::QueryToken`].
-pub fn read(head: &Parts) -> Result<Credentials, TransportError> {
+/// [`TransportError::BadHeader`] for a proof that is missing, malformed or stands twice where one
+/// must stand, [`TransportError::QueryToken`].
+pub fn read(head: &Parts, resource: &Resource<'_>) -> Result<Credentials, TransportError> {
     let mut values = head.headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(Credentials::Absent) };
     if values.next().is_some() {
@@ -29,19 +84,62 @@ pub fn read(head: &Parts) -> Result<Credentials, TransportError> {
         return Err(TransportError::BadAuthorization("it is too long"));
     }
     let text = value.to_str().map_err(|_| TransportError::BadAuthorization("it is not ASCII"))?;
-    bearer(text)
+    let (scheme, token) = token(text)?;
+    let certificate = head.extensions.get::<ClientCertificate>().map(|it| it.0);
+    Ok(match (scheme, certificate) {
+        (Scheme::Bearer, None) => Credentials::Bearer(token),
+        (Scheme::Bearer, Some(certificate)) => {
+            Credentials::BearerWithCertificate { token, certificate }
+        }
+        (Scheme::Dpop, certificate) => Credentials::Dpop(Box::new(DpopCredentials {
+            token,
+            proof: proof(&head.headers)?.ok_or(TransportError::BadHeader("DPoP"))?,
+            method: head.method.as_str().to_owned(),
+            urls: resource.urls(head.uri.path()),
+            certificate,
+        })),
+    })
 }
 
-fn bearer(text: &str) -> Result<Credentials, TransportError> {
-    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-    if !scheme.eq_ignore_ascii_case("Bearer") {
-        return Err(TransportError::BadAuthorization("its scheme is not `Bearer`"));
+/// The proof of possession that comes with a request, where one does (RFC 9449 §4.1).
+///
+/// # Errors
+///
+/// [`TransportError::BadHeader`] where it stands twice, or cannot be one.
+pub fn proof(headers: &HeaderMap) -> Result<Option<Secret>, TransportError> {
+    let Some(text) = intake::sole(headers, &DPOP, "DPoP")? else { return Ok(None) };
+    let is_proof = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if text.is_empty() || text.len() > MAX_PROOF_BYTES || !text.bytes().all(is_proof) {
+        return Err(TransportError::BadHeader("DPoP"));
     }
+    Ok(Some(Secret::from(text.to_owned())))
+}
+
+/// Gives whoever came with a proof the nonce for the next one, where proofs need one (RFC 9449
+/// §8.2): so nobody has to be refused first, once a minute.
+pub fn renew_nonce<B>(response: &mut Response<B>, request: &HeaderMap, identity: &Identity) {
+    if !identity.demands_dpop_nonce() || Scheme::of_headers(request) != Scheme::Dpop {
+        return;
+    }
+    if let Ok(nonce) = HeaderValue::try_from(identity.dpop_nonce()) {
+        response.headers_mut().insert(DPOP_NONCE, nonce);
+    }
+}
+
+fn split(text: &str) -> (&str, &str) {
+    text.split_once(' ').unwrap_or((text, ""))
+}
+
+fn token(text: &str) -> Result<(Scheme, Secret), TransportError> {
+    let (scheme, token) = split(text);
+    let Some(scheme) = Scheme::read(scheme) else {
+        return Err(TransportError::BadAuthorization("its scheme is not `Bearer` or `DPoP`"));
+    };
     let token = token.trim_start_matches(' ');
     if token.is_empty() || !token.bytes().all(is_b64token) {
         return Err(TransportError::BadAuthorization("it holds no token"));
     }
-    Ok(Credentials::Bearer(Secret::from(token.to_owned())))
+    Ok((scheme, Secret::from(token.to_owned())))
 }
 
 /// The characters of RFC 6750 §2.1.

@@ -2,6 +2,7 @@
 
 mod authentication;
 mod refusal;
+mod sender;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transport;

@@ -11,7 +11,7 @@
 //! use haechi_core::json::Checked;
 //! use haechi_core::{Origin, Principal};
 //! use haechi_face::intake::{self, BodyLimits, RequestBody};
-//! use haechi_face::{Challenge, Language, Names, Resource, Telling, TransportError};
+//! use haechi_face::{Language, Names, Resource, Telling, TransportError};
 //! use haechi_face::{client, credentials, reply};
 //! use haechi_guard::Guard;
 //! use http::{Response, request::Parts};
@@ -26,14 +26,14 @@
 //!     let broken = |error: TransportError| reply::transport(&error, language, error.id());
 //!
 //!     let host = names.check(head).map_err(broken)?;
-//!     let presented = credentials::read(head).map_err(broken)?;
+//!     let presented = credentials::read(head, &resource).map_err(broken)?;
 //!     let client = client::of_headers(&head.headers);
 //!     let origin = Origin { address: None, client, trace_id: None, route: Some("/mcp".into()) };
 //!     let proved = guard.authenticate(&presented, resource.audience, &origin).await;
 //!     let principal = proved.map_err(|refusal| {
 //!         let telling = Telling { language, tell_denied: false, tool: None };
 //!         let metadata = resource.metadata_address(host);
-//!         let challenge = Challenge { resource_metadata: &metadata, scopes: resource.scopes };
+//!         let challenge = resource.challenge(&metadata, &head.headers);
 //!         reply::refused(&refusal, telling, &challenge, None)
 //!     })?;
 //!     let body = intake::json(&head.headers, body, BodyLimits::default()).await;

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use haechi_core::json::quote;
-use haechi_identity::{Audience, Identity};
+use haechi_identity::{Audience, DPOP_ALGORITHMS, Identity};
 use http::header::{CACHE_CONTROL, HeaderValue};
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
-use crate::reply;
+use crate::credentials::Scheme;
+use crate::{Challenge, reply};
 
 /// Where protected-resource metadata is, followed by the path of the resource (RFC 9728 §3.1).
 pub const METADATA_PATH: &str = "/.well-known/oauth-protected-resource";
@@ -25,6 +26,10 @@ pub struct Resource<'a> {
     pub path: &'a str,
     /// The scopes a newcomer should ask for; may be empty.
     pub scopes: &'a [String],
+    /// Whether clients may come with a certificate ([`ClientCertificate`]).
+    ///
+    /// [`ClientCertificate`]: crate::credentials::ClientCertificate
+    pub certificates: bool,
 }
 
 impl<'a> Resource<'a> {
@@ -59,11 +64,52 @@ impl<'a> Resource<'a> {
             none if none.is_empty() => String::new(),
             some => format!(r#","scopes_supported":[{some}]"#),
         };
-        let resource = quote(self.uri(host));
+        let (resource, constraints) = (quote(self.uri(host)), self.constraints());
         let body = format!(
-            r#"{{"resource":{resource},"authorization_servers":[{issuers}],"bearer_methods_supported":["header"]{scopes}}}"#
+            r#"{{"resource":{resource},"authorization_servers":[{issuers}],"bearer_methods_supported":["header"]{scopes}{constraints}}}"#
         );
         reply::json(StatusCode::OK, body)
+    }
+
+    /// What binds tokens to their senders here (RFC 9728 §2).
+    fn constraints(&self) -> String {
+        let sender = self.audience.sender;
+        let mut members = String::new();
+        if sender.admits_dpop() {
+            let algorithms: Vec<String> = DPOP_ALGORITHMS.iter().map(|name| quote(name)).collect();
+            let algorithms = algorithms.join(",");
+            members += &format!(r#","dpop_signing_alg_values_supported":[{algorithms}]"#);
+        }
+        if !sender.admits_bearer() {
+            members += r#","dpop_bound_access_tokens_required":true"#;
+        }
+        if self.certificates {
+            members += r#","tls_client_certificate_bound_access_tokens":true"#;
+        }
+        members
+    }
+
+    /// The address `path` beside this resource, by each of its names: what a proof that comes with
+    /// a request may be for (RFC 9449 §4.2).
+    #[must_use]
+    pub fn urls(&self, path: &str) -> Vec<String> {
+        let of = |resource: &String| match resource.strip_suffix(self.path) {
+            Some(base) => Some(format!("{base}{path}")),
+            None => (path == self.path).then(|| resource.clone()),
+        };
+        self.audience.resources.iter().filter_map(of).collect()
+    }
+
+    /// What a client that called `host` with these headers must bring; `metadata` is
+    /// [`Resource::metadata_address`].
+    #[must_use]
+    pub fn challenge<'c>(&'c self, metadata: &'c str, headers: &HeaderMap) -> Challenge<'c> {
+        Challenge {
+            resource_metadata: metadata,
+            scopes: self.scopes,
+            sender: self.audience.sender,
+            scheme: Scheme::of_headers(headers),
+        }
     }
 
     fn base(&self, host: &str) -> &'a str {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use haechi_core::json::quote;
 use haechi_core::rpc::{RequestId, code, error_message};
 use haechi_guard::{Refusal, UpstreamFailure};
-use haechi_identity::AuthenticationError;
+use haechi_identity::{AuthenticationError, DpopError, SenderError};
 use http::StatusCode;
 
 pub use challenge::Challenge;
@@ -121,6 +121,9 @@ pub const fn retry_after(refusal: &Refusal) -> Option<Duration> {
         Refusal::Upstream { failure: UpstreamFailure::Busy(_), .. } | Refusal::NotRecorded(_) => {
             Some(Duration::from_secs(1))
         }
+        Refusal::Unauthenticated(AuthenticationError::Sender(SenderError::Proof(
+            DpopError::TooMany,
+        ))) => Some(Duration::from_secs(60)),
         _ => None,
     }
 }
@@ -139,7 +142,10 @@ pub const fn status(refusal: &Refusal) -> StatusCode {
         Refusal::Unauthenticated(
             AuthenticationError::Unavailable(_)
             | AuthenticationError::IssuerUnavailable(_)
-            | AuthenticationError::Unnamed(_),
+            | AuthenticationError::Unnamed(_)
+            | AuthenticationError::Sender(SenderError::Proof(
+                DpopError::Unavailable(_) | DpopError::TooMany,
+            )),
         ) => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Unauthenticated(_) | Refusal::StaleSignIn { .. } => StatusCode::UNAUTHORIZED,
         Refusal::ScopeMissing { .. } => StatusCode::FORBIDDEN,

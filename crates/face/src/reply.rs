@@ -10,6 +10,7 @@ use http::header::{
 };
 use http::{Response, StatusCode};
 
+use crate::credentials::DPOP_NONCE;
 use crate::language::{self, Language};
 use crate::problem::{self, Challenge, Telling, TransportError};
 
@@ -55,7 +56,10 @@ fn with_advice(
     challenge: &Challenge<'_>,
 ) -> Response<Bytes> {
     let wait = problem::retry_after(refusal).map(problem::whole_seconds);
-    let response = with(response, WWW_AUTHENTICATE, challenge.header(refusal));
+    let mut response = with(response, DPOP_NONCE, Challenge::nonce(refusal));
+    for challenge in challenge.headers(refusal) {
+        response.headers_mut().append(WWW_AUTHENTICATE, challenge);
+    }
     with(response, RETRY_AFTER, wait.map(HeaderValue::from))
 }
 

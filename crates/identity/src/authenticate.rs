@@ -12,8 +12,9 @@ use crate::jose::{ClaimRules, Flaw};
 use crate::jose::{Compact, MAX_TOKEN_BYTES, TokenError, claimed_issuer, ensure, meets, verify};
 use crate::own_token::{OwnRules, OwnToken, of_user};
 use crate::principal::Proved;
+use crate::sender::Presented;
 use crate::standing::{Standing, TokenNames};
-use crate::{ApiKeyError, AskError, Audience, CallerError, Identity};
+use crate::{ApiKeyError, AskError, Audience, CallerError, Confirmation, Identity, SenderError};
 
 /// The role of the operating-system user that owns the process.
 const OWNER: &str = "owner";
@@ -40,6 +41,9 @@ pub enum AuthenticationError {
     /// The caller that a gateway vouches for was not accepted.
     #[error(transparent)]
     Caller(#[from] CallerError),
+    /// The token is genuine, but not for whoever sent it to use.
+    #[error(transparent)]
+    Sender(#[from] SenderError),
     /// The user behind the credentials does not exist any more.
     #[error("the user does not exist any more")]
     UserRemoved,
@@ -70,6 +74,7 @@ impl AuthenticationError {
             Self::Token(error) => error.word(),
             Self::ApiKey(error) => error.word(),
             Self::Caller(error) => error.word(),
+            Self::Sender(error) => error.word(),
             Self::UserRemoved => "user-removed",
             Self::UserDisabled => "user-disabled",
             Self::RolesChanged => "roles-changed",
@@ -96,11 +101,13 @@ impl Identity {
     ) -> Result<Principal, AuthenticationError> {
         match credentials {
             Credentials::Absent => self.anonymous(audience).await,
-            Credentials::Bearer(text) => self.bearer(text, audience).await,
             Credentials::OperatingSystemUser { uid, username } => {
                 self.owner(*uid, username.clone()).await
             }
-            _ => Err(AuthenticationError::NotAccepted),
+            token => {
+                let token = Presented::of(token).ok_or(AuthenticationError::NotAccepted)?;
+                self.token(token, audience).await
+            }
         }
     }
 
@@ -130,33 +137,42 @@ impl Identity {
         Ok(Proved { username, roles, authenticated_at, ..bare }.principal())
     }
 
-    async fn bearer(
+    async fn token(
+        &self,
+        presented: Presented<'_>,
+        audience: &Audience,
+    ) -> Result<Principal, AuthenticationError> {
+        let verified = self.verified(presented.token, audience).await?;
+        self.check_sender(&verified, presented, audience).await?;
+        Ok(verified.principal.clone())
+    }
+
+    /// A genuine token for this route, whoever sends it.
+    async fn verified(
         &self,
         text: &Secret,
         audience: &Audience,
-    ) -> Result<Principal, AuthenticationError> {
+    ) -> Result<Arc<Verified>, AuthenticationError> {
         ensure(text.len() <= MAX_TOKEN_BYTES, TokenError::TooLong)?; // check: length of credentials
         let standing = self.standing().await?;
         let now = self.now();
         let key = VerifiedCache::key(text.expose());
         if let Some(verified) = self.remembered(&key, &standing, now) {
-            return meet(&verified, self.accepted(&verified, audience));
+            meet(&verified, self.accepted(&verified, audience))?;
+            return Ok(verified);
         }
         if let Some(why) = self.cache.refused(&key, now) {
             return Err(why.into());
         }
         let text = text.expose_str().ok_or(TokenError::Malformed(Flaw::Base64))?;
-        let verified = match self.verify_bearer(text, audience, &standing, now).await {
-            Ok(verified) => verified,
+        match self.verify_token(text, audience, &standing, now).await {
+            Ok(verified) => Ok(self.cache.keep(key, verified)),
             Err(AuthenticationError::Token(why)) => {
                 self.cache.note_refusal(key, why, now);
-                return Err(why.into());
+                Err(why.into())
             }
-            Err(other) => return Err(other),
-        };
-        let principal = verified.principal.clone();
-        self.cache.keep(key, verified);
-        Ok(principal)
+            Err(other) => Err(other),
+        }
     }
 
     /// What was verified before and still holds: same epoch, same keys, not ended.
@@ -184,7 +200,7 @@ impl Identity {
         issuer.map_or(&audience.resources, |issuer| accepted_by(issuer, audience))
     }
 
-    async fn verify_bearer(
+    async fn verify_token(
         &self,
         text: &str,
         audience: &Audience,
@@ -236,14 +252,21 @@ impl Identity {
         })?;
         let audiences = Some(proved.claims.audiences.clone());
         let token_ends_at = proved.claims.expires_at.after(own.leeway);
+        let confirmation = Confirmation::read(&proved.claims.all)?;
         let (proved, ends_at) = if acts_for_itself(&proved.claims.all) {
             self.admit_client(proved, now).await?
         } else {
             self.admit_user(proved, now).await?
         };
         let ends_at = Some(ends_at.map_or(token_ends_at, |end| end.min(token_ends_at)));
-        let principal = proved.principal();
-        Ok(Verified { principal, audiences, ends_at, epoch: standing.epoch, source: Source::Own })
+        Ok(Verified {
+            principal: proved.principal(),
+            audiences,
+            ends_at,
+            epoch: standing.epoch,
+            source: Source::Own,
+            confirmation,
+        })
     }
 
     /// The user an own token is of, and until when the grant stands that it follows from.
@@ -307,6 +330,7 @@ impl Identity {
             audiences: Some(claims.audiences),
             epoch: standing.epoch,
             source: Source::Keys(index, loaded.generation),
+            confirmation: Confirmation::read(&claims.all)?,
         })
     }
 
@@ -337,6 +361,7 @@ impl Identity {
             ends_at: stored.expires_at,
             epoch: standing.epoch,
             source: Source::Own,
+            confirmation: Confirmation::default(),
         })
     }
 }
@@ -348,8 +373,8 @@ pub(crate) fn accepted_by<'a>(issuer: &'a Issuer, audience: &'a Audience) -> &'a
 }
 
 /// A remembered token was verified on some route; on this one its audience is asked again.
-fn meet(verified: &Verified, accepted: &[String]) -> Result<Principal, AuthenticationError> {
+fn meet(verified: &Verified, accepted: &[String]) -> Result<(), AuthenticationError> {
     let fits = verified.audiences.as_ref().is_none_or(|stated| meets(stated, accepted));
     ensure(fits, TokenError::WrongAudience)?; // check: audience of remembered tokens
-    Ok(verified.principal.clone())
+    Ok(())
 }

@@ -11,6 +11,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use haechi_core::{Principal, Timestamp};
 use quick_cache::sync::Cache;
 
+use crate::Confirmation;
 use crate::jose::TokenError;
 
 /// SHA-256 of the credentials' text.
@@ -31,6 +32,8 @@ pub(crate) struct Verified {
     pub(crate) epoch: u64,
     /// Who vouches.
     pub(crate) source: Source,
+    /// Whose they are to send. That somebody may is proved with every request anew.
+    pub(crate) confirmation: Confirmation,
 }
 
 /// Who vouches for credentials that were verified.
@@ -80,8 +83,10 @@ impl VerifiedCache {
         (verified.epoch == epoch && !ended).then_some(verified)
     }
 
-    pub(crate) fn keep(&self, key: Key, verified: Verified) {
-        self.good.insert(key, Arc::new(verified));
+    pub(crate) fn keep(&self, key: Key, verified: Verified) -> Arc<Verified> {
+        let verified = Arc::new(verified);
+        self.good.insert(key, Arc::clone(&verified));
+        verified
     }
 
     /// Why these credentials were refused a moment ago.

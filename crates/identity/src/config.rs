@@ -12,6 +12,7 @@ use haechi_core::{
 
 use crate::ScopeHierarchy;
 use crate::jose::Algorithm;
+use crate::{DpopRules, SenderConstraint};
 
 /// How this gateway knows its callers.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct IdentityConfig {
     pub gateway: Option<GatewayCallers>,
     /// Scopes that hold others within them.
     pub scopes: ScopeHierarchy,
+    /// How proofs of possession are judged.
+    pub dpop: DpopRules,
 }
 
 impl IdentityConfig {
@@ -53,6 +56,7 @@ impl IdentityConfig {
             owner_roles: BTreeSet::new(),
             gateway: None,
             scopes: ScopeHierarchy::default(),
+            dpop: DpopRules::default(),
         }
     }
 }
@@ -106,6 +110,8 @@ pub struct ForeignIssuer {
     /// any other service is then good here too. Needed for [`TokenCheck::Userinfo`], without effect
     /// elsewhere.
     pub dangerous_accept_any_audience: bool,
+    /// What its tokens must be bound to, whatever the route demands.
+    pub sender: SenderConstraint,
 }
 
 /// How tokens of a foreign issuer are checked.
@@ -172,6 +178,7 @@ impl ForeignIssuer {
             refresh: KeyRefresh::default(),
             tokens: TokenCheck::Jwt,
             dangerous_accept_any_audience: false,
+            sender: SenderConstraint::Optional,
         }
     }
 }
@@ -396,12 +403,14 @@ pub struct Audience {
     pub resources: Vec<String>,
     /// Whether this route admits callers without credentials, where the settings do at all.
     pub anonymous: bool,
+    /// What tokens must be bound to.
+    pub sender: SenderConstraint,
 }
 
 impl Audience {
     /// The audience of a route with one resource URI, closed to callers without credentials.
     #[must_use]
     pub fn of(resource: impl Into<String>) -> Self {
-        Self { resources: vec![resource.into()], anonymous: false }
+        Self { resources: vec![resource.into()], ..Self::default() }
     }
 }

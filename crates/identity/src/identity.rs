@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 use crate::api_key::{self, MadeApiKey};
 use crate::authenticate::OPERATING_SYSTEM;
 use crate::cache::VerifiedCache;
+use crate::dpop::Dpop;
 use crate::gateway::Gateway;
 use crate::issuer::Issuer;
 use crate::jose::Algorithm;
@@ -47,6 +48,7 @@ pub struct Identity {
     pub(crate) cache: VerifiedCache,
     pub(crate) hasher: PasswordHasher,
     pub(crate) throttle: Throttle,
+    pub(crate) dpop: Dpop,
     pub(crate) gateway: Option<Gateway>,
     pub(crate) exchange: Option<Arc<dyn Exchange>>,
 }
@@ -131,6 +133,7 @@ impl Identity {
             cache: VerifiedCache::new(config.cache_entries),
             throttle: Throttle::new(config.lockout.clone()),
             gateway: config.gateway.clone().map(|it| Gateway::new(it, surroundings.clock.now())),
+            dpop: Dpop::new(config.dpop, surroundings.clock.now(), &*surroundings.entropy)?,
             hasher,
             config,
             stores,
@@ -245,6 +248,11 @@ fn check(config: &IdentityConfig) -> Result<(), IdentityError> {
     let none = config.passwords.concurrent == 0;
     problem(none, "passwords.concurrent", "must be at least 1")?;
     problem(config.cache_entries == 0, "cache_entries", "must be at least 1")?;
+    let dpop = &config.dpop;
+    problem(dpop.leeway > MAX_LEEWAY, "dpop.leeway", "must be at most five minutes")?;
+    let fleeting = dpop.max_age < Duration::from_secs(1) || dpop.max_age > MAX_LEEWAY;
+    problem(fleeting, "dpop.max_age", "must be between a second and five minutes")?;
+    problem(dpop.remembered == 0, "dpop.remembered", "must be at least 1")?;
     if let Some(gateway) = &config.gateway {
         let nobody = gateway.audience.is_empty();
         problem(nobody, "gateway.audience", "must be what the gateway calls this server")?;

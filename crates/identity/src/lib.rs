@@ -9,6 +9,7 @@ mod cache;
 mod config;
 mod confirm;
 mod discovery;
+mod dpop;
 mod flight;
 mod gateway;
 mod grant;
@@ -24,6 +25,7 @@ mod password;
 mod principal;
 mod scope;
 mod seal;
+mod sender;
 mod sign_in;
 mod signatory;
 mod standing;
@@ -42,6 +44,7 @@ pub use config::{
     GatewayCallers, IdentityConfig, IntrospectionClient, KeyLocation, KeyRefresh, Lockout,
     OwnTokens, PasswordPolicy, Stores, Surroundings, TokenCheck, TokenTypes,
 };
+pub use dpop::{DPOP_ALGORITHMS, DpopError, DpopRequest, DpopRules};
 pub use gateway::{CallerError, PresentedCaller};
 pub use id_token::{
     ExpectedIdToken, IdToken, IdTokenError, LogoutToken, OpenIdProvider, ProviderRules,
@@ -50,5 +53,6 @@ pub use identity::{Identity, IdentityError, Stopped};
 pub use password::PasswordError;
 pub use scope::ScopeHierarchy;
 pub use seal::{SecretSealError, sha256};
+pub use sender::{Confirmation, SenderConstraint, SenderError};
 pub use sign_in::{IssuedToken, SignInAttempt, SignInError};
 pub use username::{UsernameError, plain_username};

@@ -16,7 +16,7 @@ use crate::jose::{
 };
 use crate::principal::Proved;
 use crate::standing::{Standing, TokenNames};
-use crate::{Audience, AuthenticationError, Identity};
+use crate::{Audience, AuthenticationError, Confirmation, Identity};
 
 /// An issuer's answer is larger than a token, because groups are in it, and never large.
 const LIMITS: Limits = Limits { max_bytes: 64 << 10, max_depth: 16, max_members: 4096 };
@@ -70,9 +70,14 @@ fn stated(claims: Text<'_>, issuer: &str) -> Answer {
 }
 
 /// `token_type`, where it stands, is that of an access token; so is `typ`, where Keycloak says it.
+/// One of type `DPoP` must say to which key it is bound (RFC 9449 §6.2), or whoever has it could
+/// use it as `Bearer`.
 fn is_access_token(claims: Text<'_>) -> Result<bool, TokenError> {
     let kind = name(claims, "token_type", Flaw::Claim)?;
-    let bearer = kind.is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
+    let bearer = kind.is_none_or(|kind| {
+        let bound = claims.path(&["cnf", "jkt"]).is_some();
+        kind.eq_ignore_ascii_case("bearer") || (kind.eq_ignore_ascii_case("dpop") && bound)
+    });
     let other = name(claims, "typ", Flaw::Claim)?;
     let other = other.is_some_and(|typ| matches!(&*typ, "Refresh" | "Offline" | "ID" | "Logout"));
     Ok(bearer && !other)
@@ -227,6 +232,7 @@ impl Identity {
             ends_at: Some(until),
             epoch: standing.epoch,
             source: Source::Asked(index, asked_at),
+            confirmation: Confirmation::read(&stated.all)?,
         })
     }
 }

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::problem::Problems;
+use super::sender::RawSenderConstraint;
 use super::value::{duration, http_url, named_secret, path};
 
 /// An authorization server whose access tokens are accepted.
@@ -55,6 +56,9 @@ pub(crate) struct RawIssuer {
     stale_limit: Option<String>,
     /// Between two readings of its keys there is at least this; `30s` by default.
     minimum_interval: Option<String>,
+    /// What its tokens must be bound to, whatever the route demands: as `sender_constraint` of an
+    /// upstream.
+    sender_constraint: RawSenderConstraint,
     /// Accepts ID tokens, which were never meant for a resource server.
     dangerous_accept_id_tokens: bool,
     /// Accepts tokens without knowing for whom they are, as `userinfo` must: what any other service
@@ -151,6 +155,7 @@ impl RawIssuer {
             mapping,
             refresh,
             tokens: tokens?,
+            sender: self.sender_constraint.check(),
             ..ForeignIssuer::new(self.issuer?, keys?)
         })
     }

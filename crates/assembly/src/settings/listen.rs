@@ -36,6 +36,17 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+    /// Which certificates clients may show; `None` asks for none.
+    pub clients: Option<ClientCertificates>,
+}
+
+/// Certificates that clients may show, and need not: what a token is bound to (RFC 8705).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// Those that an authority in this file signed (RFC 8705 §2.1).
+    SignedBy(PathBuf),
+    /// Any whose key the client has (RFC 8705 §2.2): a token names the very certificate.
+    SelfSigned,
 }
 
 /// Bounds on what strangers send.
@@ -104,6 +115,11 @@ struct RawTls {
     certificate: Option<String>,
     /// A file with the private key in PEM form.
     key: Option<String>,
+    /// A file with the certificates, in PEM form, of those who sign certificates of clients. Clients
+    /// are asked for one and may come without; a token that is bound to one is only taken with it.
+    client_authorities: Option<String>,
+    /// Asks clients for certificates that anybody may have signed: enough to bind tokens to them.
+    client_self_signed: bool,
 }
 
 /// Bounds on what strangers send.
@@ -193,7 +209,16 @@ impl RawTls {
             problems.read(&key, stated, None, |text| path(base, &text).map(Some))
         };
         let (certificate, key) = (file("certificate", self.certificate), file("key", self.key));
-        Some(TlsFiles { certificate: certificate?, key: key? })
+        let named = "listen.tls.client_authorities";
+        let signed = self.client_authorities.is_some();
+        let clients = problems.read(named, self.client_authorities, None, |text| {
+            path(base, &text).map(|file| Some(ClientCertificates::SignedBy(file)))
+        });
+        if signed && self.client_self_signed {
+            problems.add(named, "and `client_self_signed` exclude each other");
+        }
+        let clients = clients.or(self.client_self_signed.then_some(ClientCertificates::SelfSigned));
+        Some(TlsFiles { certificate: certificate?, key: key?, clients })
     }
 }
 

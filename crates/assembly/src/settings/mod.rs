@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use haechi_core::UpstreamName;
 use haechi_guard::GuardConfig;
 use haechi_identity::{
-    Anonymous, ForeignIssuer, GatewayCallers, IdentityConfig, Lockout, PasswordPolicy,
+    Anonymous, DpopRules, ForeignIssuer, GatewayCallers, IdentityConfig, Lockout, PasswordPolicy,
 };
 use haechi_policy::Role;
 use schemars::JsonSchema;
@@ -298,6 +298,7 @@ impl Settings {
             owner_roles: self.owner_roles.clone(),
             gateway: self.gateway.clone(),
             scopes: scopes::hierarchy(&self.scopes),
+            dpop: DpopRules::default(),
         }
     }
 

@@ -8,11 +8,13 @@ use haechi_core::{Secret, UpstreamName};
 use haechi_guard::{
     BreakerRule, CallLimits, CallerMode, Limits, Recording, Recordings, UpstreamRules,
 };
+use haechi_identity::SenderConstraint;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::limits::RawCallLimits;
 use super::problem::Problems;
+use super::sender::RawSenderConstraint;
 use super::value::{duration, http_url, is_loopback, named_secret, number, path, size};
 
 /// One server behind the guard.
@@ -26,6 +28,8 @@ pub struct UpstreamSettings {
     pub rules: UpstreamRules,
     /// Scopes a newcomer should ask for.
     pub scopes: Vec<String>,
+    /// What tokens must be bound to on its route.
+    pub sender: SenderConstraint,
 }
 
 impl UpstreamSettings {
@@ -37,6 +41,7 @@ impl UpstreamSettings {
             carrier: Carrier::Embedded,
             rules: UpstreamRules { limits, ..UpstreamRules::default() },
             scopes: Vec::new(),
+            sender: SenderConstraint::default(),
         }
     }
 }
@@ -191,6 +196,10 @@ pub(crate) struct RawUpstream {
     breaker: RawBreaker,
     /// Scopes a newcomer should ask for.
     scopes: Vec<String>,
+    /// What tokens must be bound to on its route: `optional` (the default) takes every token, and
+    /// one that is bound only from its sender; `dpop` takes those that are bound to a key (RFC
+    /// 9449), `mtls` to a client certificate (RFC 8705), `either` to one of them, `both` to both.
+    sender_constraint: RawSenderConstraint,
     /// Sends calls to another machine in clear.
     dangerous_allow_plain_http: bool,
 }
@@ -289,7 +298,8 @@ impl RawUpstream {
         let rules = self.check_rules(key, standard, problems);
         let scopes = std::mem::take(&mut self.scopes);
         let carrier = self.check_carrier(key, base, problems);
-        Some(UpstreamSettings { name: name?, carrier: carrier?, rules, scopes })
+        let sender = self.sender_constraint.check();
+        Some(UpstreamSettings { name: name?, carrier: carrier?, rules, scopes, sender })
     }
 
     /// Checks what is said of the server that is in this process, whose name is `name`.
@@ -311,6 +321,7 @@ impl RawUpstream {
         let rules = self.check_rules(key, standard, problems);
         UpstreamSettings {
             scopes: self.scopes,
+            sender: self.sender_constraint.check(),
             rules,
             ..UpstreamSettings::embedded(name, standard)
         }

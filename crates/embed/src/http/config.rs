@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use haechi_face::intake::BodyLimits;
 use haechi_face::{Language, Names, NamesConfig, Resource};
-use haechi_identity::Audience;
+use haechi_identity::{Audience, SenderConstraint};
 
 use crate::Haechi;
 
@@ -17,6 +17,8 @@ pub struct HttpConfig {
     pub(super) resources: Vec<String>,
     pub(super) scopes: Vec<String>,
     pub(super) sign_in: bool,
+    pub(super) sender: SenderConstraint,
+    pub(super) certificates: bool,
     pub(super) language: Language,
 }
 
@@ -30,6 +32,8 @@ impl HttpConfig {
             resources: Vec::new(),
             scopes: Vec::new(),
             sign_in: false,
+            sender: SenderConstraint::default(),
+            certificates: false,
             language: Language::English,
         }
     }
@@ -53,6 +57,23 @@ impl HttpConfig {
     #[must_use]
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scopes.push(scope.into());
+        self
+    }
+
+    /// What tokens must be bound to. By default nothing; a token that is bound to a key or a
+    /// certificate is only taken from whoever has it.
+    #[must_use]
+    pub const fn sender_constraint(mut self, sender: SenderConstraint) -> Self {
+        self.sender = sender;
+        self
+    }
+
+    /// Says that whoever speaks TLS for this server asks clients for certificates, and puts that of
+    /// each into the extensions of its requests as
+    /// [`ClientCertificate`](haechi_face::credentials::ClientCertificate).
+    #[must_use]
+    pub const fn client_certificates(mut self) -> Self {
+        self.certificates = true;
         self
     }
 
@@ -101,7 +122,7 @@ impl Door {
         Self {
             haechi: haechi.clone(),
             names: Names::new(&names),
-            audience: Audience { resources, anonymous: listen.anonymous },
+            audience: Audience { resources, anonymous: listen.anonymous, sender: config.sender },
             config,
             limits,
             tell_denied,
@@ -110,6 +131,7 @@ impl Door {
 
     pub(super) fn resource(&self) -> Resource<'_> {
         let Self { audience, config, .. } = self;
-        Resource { audience, path: &config.path, scopes: &config.scopes }
+        let (scopes, certificates) = (&config.scopes, config.certificates);
+        Resource { audience, path: &config.path, scopes, certificates }
     }
 }

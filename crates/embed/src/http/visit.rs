@@ -157,7 +157,7 @@ impl<'a> Visit<'a> {
     }
 
     pub(super) async fn caller(&self) -> Result<Caller, Box<Response<ReplyBody>>> {
-        let presented = haechi_face::credentials::read(self.head);
+        let presented = haechi_face::credentials::read(self.head, &self.door.resource());
         let presented = presented.map_err(|error| Box::new(self.turn_away(&error)))?;
         let guard = self.door.haechi.guard();
         let proved = guard.authenticate(&presented, &self.door.audience, &self.origin).await;
@@ -245,6 +245,7 @@ impl<'a> Visit<'a> {
         let mut head = self.head.clone();
         head.headers.remove(http::header::AUTHORIZATION);
         head.headers.remove(http::header::COOKIE);
+        head.headers.remove(haechi_face::credentials::DPOP);
         caller.map(|caller| head.extensions.insert(caller.clone()));
         head.extensions.insert(self.origin.clone());
         head.extensions.insert(self.language);
@@ -280,9 +281,9 @@ impl<'a> Visit<'a> {
         &self,
         answer: impl FnOnce(&Challenge<'_>) -> Response<Bytes>,
     ) -> Response<ReplyBody> {
-        let metadata = self.door.resource().metadata_address(self.host());
-        let scopes = &self.door.config.scopes;
-        answer(&Challenge { resource_metadata: &metadata, scopes }).map(ReplyBody::whole)
+        let resource = self.door.resource();
+        let metadata = resource.metadata_address(self.host());
+        answer(&resource.challenge(&metadata, &self.head.headers)).map(ReplyBody::whole)
     }
 
     pub(super) fn turn_away(&self, error: &TransportError) -> Response<ReplyBody> {

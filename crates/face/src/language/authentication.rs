@@ -4,6 +4,7 @@ use haechi_identity::jose::TokenError;
 use haechi_identity::{ApiKeyError, AuthenticationError, CallerError, SignInError};
 
 use super::Language;
+use super::sender::sender;
 
 /// What a caller may know about credentials that were not accepted. Expired, invalid, revoked and
 /// meant for somebody else are different sentences, because the next step differs.
@@ -20,6 +21,7 @@ pub fn authentication(error: &AuthenticationError, language: Language) -> String
         AuthenticationError::Token(error) => return token(*error, language),
         AuthenticationError::ApiKey(error) => api_key(*error),
         AuthenticationError::Caller(error) => caller(*error),
+        AuthenticationError::Sender(error) => sender(error),
         AuthenticationError::UserRemoved => (
             "the user of these credentials does not exist any more",
             "이 자격 증명의 사용자는 더 이상 존재하지 않습니다",

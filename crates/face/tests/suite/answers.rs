@@ -68,7 +68,7 @@ fn a_request_that_broke_the_rules_is_told_which() {
 #[test]
 fn metadata_speaks_of_the_name_that_was_called() {
     let resources = vec!["https://mcp.example/crm/mcp".into(), "http://localhost:1/crm/mcp".into()];
-    let audience = Audience { resources, anonymous: false };
+    let audience = Audience { resources, ..Audience::default() };
     let scopes = ["crm:read".to_owned()];
     let resource = Resource { audience: &audience, path: "/crm/mcp", scopes: &scopes };
 

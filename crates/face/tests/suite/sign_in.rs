@@ -46,7 +46,7 @@ async fn a_password_becomes_a_token_for_the_address_that_was_asked_for() {
         assert_eq!(body["token_type"], "Bearer");
         let token = Secret::from(body["access_token"].as_str().unwrap().to_owned());
         let stated = resource.unwrap_or(RESOURCE).to_owned();
-        let audience = Audience { resources: vec![stated], anonymous: false };
+        let audience = Audience::of(stated);
         let token = Credentials::Bearer(token);
         let identity = &hall.guard.rooms().identity;
         assert!(identity.authenticate(&token, &audience).await.is_ok());

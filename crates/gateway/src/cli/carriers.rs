@@ -85,7 +85,10 @@ impl Carriers {
         let route = |(name, carried): (&UpstreamName, &Carried)| {
             let upstream = carried.upstream.upstream();
             let scopes = carried.settings.scopes.clone();
-            (name.as_str().to_owned(), Route { upstream, anonymous, scopes })
+            (
+                name.as_str().to_owned(),
+                Route { upstream, anonymous, scopes, sender: carried.settings.sender },
+            )
         };
         self.0.iter().map(route).collect()
     }

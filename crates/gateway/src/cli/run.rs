@@ -131,7 +131,7 @@ fn audience(settings: &Settings, name: &UpstreamName) -> Audience {
     };
     let resource = |base: String| format!("{base}/{name}/mcp");
     let resources = http.bases().into_iter().map(resource).collect();
-    Audience { resources, anonymous: false }
+    Audience { resources, ..Audience::default() }
 }
 
 fn start_logging(settings: &Settings, assembly: &Assembly) -> Result<Logging, Failure> {

@@ -13,6 +13,8 @@ pub(crate) struct HttpConfig {
     pub(crate) listen: SocketAddr,
     /// Whether that listener speaks TLS.
     pub(crate) tls: bool,
+    /// Whether that listener asks clients for certificates.
+    pub(crate) client_certificates: bool,
     /// `scheme://host[:port]` that clients use, without a path or a trailing slash; `None`: what
     /// follows from `listen`.
     pub(crate) public_url: Option<String>,
@@ -40,6 +42,7 @@ impl HttpConfig {
         Self {
             listen,
             tls: false,
+            client_certificates: false,
             public_url: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),

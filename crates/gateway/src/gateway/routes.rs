@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use haechi_face::Resource;
 use haechi_guard::Upstream;
-use haechi_identity::Audience;
+use haechi_identity::{Audience, SenderConstraint};
 
 use super::HttpConfig;
 use crate::transport::together::Together;
@@ -19,6 +19,8 @@ pub(crate) struct Route {
     pub(crate) anonymous: bool,
     /// The scopes a newcomer should ask for (RFC 6750 §3); may be empty.
     pub(crate) scopes: Vec<String>,
+    /// What tokens must be bound to.
+    pub(crate) sender: SenderConstraint,
 }
 
 /// A route with what follows from its address.
@@ -35,9 +37,10 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// This route as clients see it.
-    pub(crate) fn resource(&self) -> Resource<'_> {
-        Resource { audience: &self.audience, path: &self.path, scopes: &self.route.scopes }
+    /// This route as clients see it, who may come with `certificates` or not.
+    pub(crate) fn resource(&self, certificates: bool) -> Resource<'_> {
+        let scopes = &self.route.scopes;
+        Resource { audience: &self.audience, path: &self.path, scopes, certificates }
     }
 }
 
@@ -57,7 +60,7 @@ impl Routes {
         let place = |name: &str, route: Route, together: Option<Arc<Together>>| {
             let path = if name.is_empty() { "/mcp".to_owned() } else { format!("/{name}/mcp") };
             let resources = bases.iter().map(|base| format!("{base}{path}")).collect();
-            let audience = Audience { resources, anonymous: route.anonymous };
+            let audience = Audience { resources, anonymous: route.anonymous, sender: route.sender };
             Arc::new(Place { route, audience, path: path.into(), together })
         };
         let all = place("", all_of(&routes, together), Some(Arc::clone(together)));
@@ -97,5 +100,8 @@ fn all_of(routes: &[(String, Route)], together: &Arc<Together>) -> Route {
         }
     }
     let anonymous = !routes.is_empty() && routes.iter().all(|(_, route)| route.anonymous);
-    Route { upstream: Arc::clone(together) as Arc<dyn Upstream>, anonymous, scopes }
+    // What meets the demand of every route.
+    let demands = routes.iter().map(|(_, route)| route.sender);
+    let sender = demands.fold(SenderConstraint::default(), SenderConstraint::and);
+    Route { upstream: Arc::clone(together) as Arc<dyn Upstream>, anonymous, scopes, sender }
 }

@@ -25,6 +25,7 @@ pub use error::{Flaw, TokenError};
 pub use jwk::{KeyError, PublicKey};
 pub use key_set::{KeySet, KeySetError};
 pub use sign::{SigningError, SigningKey};
+pub(crate) use verify::verify_with;
 pub use verify::{verify, verify_signature};
 
 /// Goes on when `holds`, and refuses with `otherwise` when not.

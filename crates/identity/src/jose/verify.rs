@@ -45,3 +45,13 @@ pub fn verify_signature<'k>(
     ensure(genuine, TokenError::BadSignature)?; // check: signature
     Ok(key)
 }
+
+/// Verifies that `key`, which came with the token, signed it. That the key is anybody's in
+/// particular is for the caller to show.
+pub(crate) fn verify_with(token: &Compact<'_>, key: &PublicKey) -> Result<(), TokenError> {
+    let algorithm = token.header.algorithm;
+    ensure(key.is_for(algorithm), TokenError::AlgorithmNotAccepted)?; // check: a token's own key is for alg
+    let genuine = key.verifies(algorithm, token.signing_input, &token.signature);
+    ensure(genuine, TokenError::BadSignature)?; // check: signature by a token's own key
+    Ok(())
+}

@@ -47,7 +47,7 @@ impl Office {
             client_id: None,
         };
         let token = identity.sign_in(&attempt).await.unwrap().token;
-        let audience = Audience { resources, anonymous: false };
+        let audience = Audience { resources, ..Audience::default() };
         let proved = identity.authenticate(&Credentials::Bearer(token), &audience).await;
         let server = self.server.clone().for_caller(Caller::from(proved.unwrap()));
         let (near, far) = tokio::io::duplex(1 << 16);

@@ -6,7 +6,7 @@ use haechi_core::Principal;
 use haechi_core::rpc::{RequestId, is_modern_version};
 use haechi_face::intake::RequestBody;
 use haechi_face::session::{legacy_version, session_id, stated_version};
-use haechi_face::{Challenge, Telling, TransportError, credentials};
+use haechi_face::{Telling, TransportError, credentials};
 use haechi_guard::Refusal;
 use http::{Method, Response};
 
@@ -56,7 +56,7 @@ pub(super) async fn serve(
     if !matches!(visit.head.method, Method::POST | Method::GET | Method::DELETE) {
         return visit.turn_away(&TransportError::Method { allow: METHODS });
     }
-    let presented = match credentials::read(visit.head) {
+    let presented = match credentials::read(visit.head, &visit.resource(&place)) {
         Ok(presented) => presented,
         Err(error) => return visit.turn_away(&error),
     };
@@ -74,7 +74,9 @@ pub(super) async fn serve(
         Method::GET => session::open_stream(&caller).await,
         _ => session::end(&caller).await,
     };
-    answered.unwrap_or_else(|failure| caller.failed(failure))
+    let mut response = answered.unwrap_or_else(|failure| caller.failed(failure));
+    credentials::renew_nonce(&mut response, visit.headers(), &visit.gateway.identity);
+    response
 }
 
 impl Caller<'_> {
@@ -133,8 +135,9 @@ fn refused(
     refusal: &Refusal,
     (id, tool): (Option<&RequestId>, Option<&str>),
 ) -> Response<ReplyBody> {
-    let metadata = place.resource().metadata_address(host);
-    let challenge = Challenge { resource_metadata: &metadata, scopes: &place.route.scopes };
+    let resource = visit.resource(place);
+    let metadata = resource.metadata_address(host);
+    let challenge = resource.challenge(&metadata, visit.headers());
     let tell_denied = visit.gateway.http.tell_denied;
     let telling = Telling { language: visit.language, tell_denied, tool };
     reply::whole(haechi_face::reply::refused(refusal, telling, &challenge, id))

@@ -82,7 +82,7 @@ fn metadata(visit: &Visit<'_>, host: &str, name: Option<&str>) -> Response<Reply
     let routes = visit.gateway.routes();
     let issuers = &visit.gateway.http.authorization_servers;
     match routes.get(name.unwrap_or_default()) {
-        Some(place) => reply::whole(place.resource().metadata(host, issuers)),
+        Some(place) => reply::whole(visit.resource(place).metadata(host, issuers)),
         None => visit.turn_away(&TransportError::NotFound),
     }
 }

@@ -2,7 +2,7 @@
 
 use haechi_core::json::{Checked, Kind, Limits, Text, quote};
 use haechi_face::intake::{self, BodyLimits, RequestBody};
-use haechi_face::{Challenge, TransportError, credentials};
+use haechi_face::{TransportError, credentials};
 use haechi_guard::{Refusal, RevealRequest, Revealed, place_of};
 use http::{Method, Response, StatusCode};
 use zeroize::Zeroize;
@@ -32,7 +32,7 @@ pub(super) async fn serve(
     if visit.head.method != Method::POST {
         return turn_away(&TransportError::Method { allow: "POST" });
     }
-    let presented = match credentials::read(visit.head) {
+    let presented = match credentials::read(visit.head, &visit.resource(place)) {
         Ok(presented) => presented,
         Err(error) => return turn_away(&error),
     };
@@ -102,7 +102,8 @@ fn shown(revealed: &Revealed) -> Response<ReplyBody> {
 
 /// As the protocol's route refuses, but that a no is a status here: no model reads this.
 fn refused(visit: &Visit<'_>, host: &str, place: &Place, refusal: &Refusal) -> Response<ReplyBody> {
-    let metadata = place.resource().metadata_address(host);
-    let challenge = Challenge { resource_metadata: &metadata, scopes: &place.route.scopes };
+    let resource = visit.resource(place);
+    let metadata = resource.metadata_address(host);
+    let challenge = resource.challenge(&metadata, visit.headers());
     reply::whole(haechi_face::reply::plain_refused(refusal, visit.language, &challenge))
 }

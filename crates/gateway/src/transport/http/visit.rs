@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use haechi_core::{Origin, rpc::RequestId};
-use haechi_face::{Language, TransportError, client};
+use haechi_face::{Language, Resource, TransportError, client};
 use http::request::Parts;
 use http::{HeaderMap, Response};
 
 use super::{ReplyBody, count_stranger, reply};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Place};
 use crate::observability::traces;
 
 /// One request on its way through the face.
@@ -37,6 +37,11 @@ impl<'a> Visit<'a> {
         };
         let language = Language::of_headers(&head.headers).unwrap_or(gateway.http.language);
         Self { gateway, peer, head, language, origin }
+    }
+
+    /// A route as clients see it.
+    pub(super) fn resource<'p>(&self, place: &'p Place) -> Resource<'p> {
+        place.resource(self.gateway.http.client_certificates)
     }
 
     pub(super) fn headers(&self) -> &'a HeaderMap {

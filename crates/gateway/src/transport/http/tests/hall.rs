@@ -134,7 +134,7 @@ fn route(server: &McpServer, anonymous: bool) -> Route {
     let client = Outbound::new(OutboundConfig::default()).unwrap().upstream_client();
     let config = HttpUpstreamConfig::new(server.url().parse().unwrap());
     let upstream = Arc::new(HttpUpstream::new(name, config, client));
-    Route { upstream, anonymous, scopes: vec!["mcp".to_owned()] }
+    Route { upstream, anonymous, scopes: vec!["mcp".to_owned()], sender: Default::default() }
 }
 
 async fn rooms(folder: &std::path::Path) -> (Arc<Identity>, Arc<Guard>) {
