@@ -13,8 +13,8 @@ mod protect;
 pub mod rpc;
 mod sealed;
 mod secret;
-mod signatory;
 mod sender;
+mod signatory;
 mod store;
 mod subject_store;
 mod vault_store;
@@ -40,8 +40,8 @@ pub use protect::{
 };
 pub use sealed::{Commitment, SealError, Sealed, Sealer, Sid};
 pub use secret::Secret;
-pub use signatory::{NotSigned, ShownKey, Signatory};
 pub use sender::{ReplayError, ReplayMemory, Thumbprint};
+pub use signatory::{NotSigned, ShownKey, Signatory};
 pub use store::{
     ApiKeyStore, PasswordStore, Revocation, RevocationKind, RevocationStore, SigningKeyState,
     SigningKeyStore, StoreError, StoredApiKey, StoredPassword, StoredSigningKey, StoredSubject,

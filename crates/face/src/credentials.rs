@@ -153,16 +153,33 @@ fn has_token(query: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use haechi_identity::Audience;
     use http::Request;
 
     use super::*;
 
-    fn credentials(target: &str, values: &[&str]) -> Result<Credentials, TransportError> {
-        let mut request = Request::builder().uri(target);
-        for value in values {
-            request = request.header("authorization", *value);
+    const PROOF: &str = "eyJh.eyJi.c2ln-_";
+
+    fn presented(
+        target: &str,
+        headers: &[(&str, &str)],
+        certificate: Option<ClientCertificate>,
+    ) -> Result<Credentials, TransportError> {
+        let mut request = Request::builder().method("POST").uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
-        read(&request.body(()).unwrap().into_parts().0)
+        let mut head = request.body(()).unwrap().into_parts().0;
+        certificate.map(|certificate| head.extensions.insert(certificate));
+        let audience = Audience::of("https://mcp.example/mcp");
+        let resource =
+            Resource { audience: &audience, path: "/mcp", scopes: &[], certificates: false };
+        read(&head, &resource)
+    }
+
+    fn credentials(target: &str, values: &[&str]) -> Result<Credentials, TransportError> {
+        let headers: Vec<_> = values.iter().map(|value| ("authorization", *value)).collect();
+        presented(target, &headers, None)
     }
 
     #[test]
@@ -177,15 +194,85 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_one_bearer_token_is_malformed() {
-        let long = format!("Bearer {}", "a".repeat(MAX_AUTHORIZATION_BYTES));
+    fn a_token_with_a_proof_is_read_with_what_the_proof_is_about() {
+        for scheme in ["DPoP", "dpop", "DPOP"] {
+            let authorization = format!("{scheme} abc.def");
+            let headers = [("authorization", &*authorization), ("dpop", PROOF)];
+            let Ok(Credentials::Dpop(read)) = presented("/mcp?a=b", &headers, None) else {
+                panic!("{scheme} was not read");
+            };
+            assert_eq!(
+                (read.token.expose(), read.proof.expose()),
+                (&b"abc.def"[..], PROOF.as_bytes())
+            );
+            assert_eq!(
+                (&*read.method, read.urls),
+                ("POST", vec!["https://mcp.example/mcp".to_owned()])
+            );
+            assert!(!format!("{:?}", read.proof).contains("eyJ"));
+        }
+    }
+
+    #[test]
+    fn the_certificate_of_the_connection_comes_along() {
+        let certificate = ClientCertificate(Thumbprint([7; 32]));
+        let bearer = presented("/mcp", &[("authorization", "Bearer abc")], Some(certificate));
+        let Ok(Credentials::BearerWithCertificate { certificate: read, .. }) = bearer else {
+            panic!("the certificate is not there");
+        };
+        assert_eq!(read, certificate.0);
+        let headers = [("authorization", "DPoP abc"), ("dpop", PROOF)];
+        let Ok(Credentials::Dpop(read)) = presented("/mcp", &headers, Some(certificate)) else {
+            panic!("the proof is not there");
+        };
+        assert_eq!(read.certificate, Some(certificate.0));
+        assert!(matches!(presented("/mcp", &[], Some(certificate)), Ok(Credentials::Absent)));
+    }
+
+    #[test]
+    fn anything_but_one_proof_beside_the_token_is_malformed() {
+        let long = "a".repeat(MAX_PROOF_BYTES + 1);
         let cases: [&[&str]; 8] = [
+            &[],
+            &[PROOF, PROOF],
+            &[PROOF, "other.proof.here"],
+            &[""],
+            &["eyJh.eyJi.c2ln, eyJh.eyJi.c2ln"],
+            &["eyJh eyJi"],
+            &["eyJh.eyJi.c2ln="],
+            &[&long],
+        ];
+        for proofs in cases {
+            let mut headers = vec![("authorization", "DPoP abc")];
+            headers.extend(proofs.iter().map(|proof| ("dpop", *proof)));
+            let read = presented("/mcp", &headers, None);
+            assert!(
+                matches!(read, Err(TransportError::BadHeader("DPoP"))),
+                "{} proofs were read",
+                proofs.len()
+            );
+        }
+    }
+
+    #[test]
+    fn a_proof_beside_a_bearer_token_proves_nothing() {
+        let headers = [("authorization", "Bearer abc"), ("dpop", PROOF)];
+        assert!(matches!(presented("/mcp", &headers, None), Ok(Credentials::Bearer(_))));
+    }
+
+    #[test]
+    fn anything_but_one_token_is_malformed() {
+        let long = format!("Bearer {}", "a".repeat(MAX_AUTHORIZATION_BYTES));
+        let cases: [&[&str]; 11] = [
             &["Bearer a", "Bearer a"],
+            &["Bearer a", "DPoP a"],
             &["Bearer a", "Basic Zm9v"],
             &["Bearer"],
             &["Bearer "],
             &["Bearer a b"],
             &["Bearer a,b"],
+            &["DPoP "],
+            &["DPoP a b"],
             &["Basic Zm9vOmJhcg=="],
             &[&long],
         ];
@@ -202,8 +289,12 @@ mod tests {
     fn a_token_in_the_address_is_no_credential() {
         let absent = credentials("/mcp?access_token=abc", &[]);
         assert!(matches!(absent, Ok(Credentials::Absent)));
-        let both = credentials("/mcp?x=1&access_token=abc", &["Bearer abc"]);
-        assert!(matches!(both, Err(TransportError::QueryToken)));
+        for scheme in ["Bearer", "DPoP"] {
+            let value = format!("{scheme} abc");
+            let headers = [("authorization", &*value), ("dpop", PROOF)];
+            let both = presented("/mcp?x=1&access_token=abc", &headers, None);
+            assert!(matches!(both, Err(TransportError::QueryToken)), "{scheme}");
+        }
         let other = credentials("/mcp?token=abc", &["Bearer abc"]);
         assert!(matches!(other, Ok(Credentials::Bearer(_))));
     }

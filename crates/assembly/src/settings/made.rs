@@ -86,5 +86,6 @@ fn program(name: UpstreamName, command: Vec<String>) -> UpstreamSettings {
         carrier: Carrier::Program(ProgramCarrier::new(command)),
         rules: UpstreamRules::default(),
         scopes: Vec::new(),
+        sender: haechi_identity::SenderConstraint::default(),
     }
 }

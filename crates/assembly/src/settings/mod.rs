@@ -13,6 +13,7 @@ mod privacy;
 mod problem;
 mod roles;
 mod scopes;
+mod sender;
 mod token;
 mod upstream;
 mod value;
@@ -32,7 +33,7 @@ use serde::Deserialize;
 
 pub use audit::AuditSettings;
 pub use limits::LimitSettings;
-pub use listen::{Listen, ListenLimits, TlsFiles};
+pub use listen::{ClientCertificates, Listen, ListenLimits, TlsFiles};
 pub use made::{DemoSettings, INITIAL};
 pub use observability::{LogSettings, MetricsSettings, OutboundSettings};
 pub use policy::PolicySettings;
@@ -53,12 +54,13 @@ const MAX_BYTES: u64 = 4 << 20;
 pub const ANONYMOUS_ROLE: &str = "anonymous";
 
 /// Sections that are read once, at the start.
-const READ_ONCE: [&str; 16] = [
+const READ_ONCE: [&str; 17] = [
     "data",
     "listen",
     "token",
     "issuer",
     "scopes",
+    "dpop",
     "gateway",
     "password",
     "lockout",
@@ -104,6 +106,8 @@ pub struct Settings {
     pub issuers: Vec<ForeignIssuer>,
     /// What scopes mean, by name.
     pub scopes: Vec<ScopeSettings>,
+    /// How proofs of possession are judged.
+    pub dpop: DpopRules,
     /// The gateway in front of a program that embeds the guard, whose callers are accepted.
     pub gateway: Option<GatewayCallers>,
     /// How passwords are kept.
@@ -159,6 +163,7 @@ struct RawSettings {
     issuer: Vec<issuer::RawIssuer>,
     /// What scopes mean: which hold others, and what people read of them.
     scopes: BTreeMap<String, scopes::RawScope>,
+    dpop: sender::RawDpop,
     /// The gateway in front of a program that embeds the guard, whose callers are accepted. For such
     /// programs only.
     gateway: Option<gateway::RawGateway>,
@@ -298,7 +303,7 @@ impl Settings {
             owner_roles: self.owner_roles.clone(),
             gateway: self.gateway.clone(),
             scopes: scopes::hierarchy(&self.scopes),
-            dpop: DpopRules::default(),
+            dpop: self.dpop,
         }
     }
 
@@ -336,6 +341,10 @@ impl RawSettings {
                 vec![embedded::server(self.upstream, name, &limits, problems)]
             }
         };
+        let issuers = issuers(self.issuer, base, problems);
+        if embedded.is_none() {
+            check_constraints(&listen, &upstreams, &issuers, problems);
+        }
         let roles = self.roles.into_iter();
         Settings {
             file: None,
@@ -349,8 +358,9 @@ impl RawSettings {
             privacy: self.privacy.and_then(|raw| raw.check(base, problems)),
             vault: self.vault.check(base, problems),
             token: self.token.check(listen.public_url.as_deref(), problems),
-            issuers: issuers(self.issuer, base, problems),
             scopes: scopes::check(self.scopes, problems),
+            issuers,
+            dpop: self.dpop.check(problems),
             gateway: self.gateway.and_then(|raw| raw.check(embedded, base, problems)),
             password: self.password.check(problems),
             lockout: self.lockout.check(problems),
@@ -408,6 +418,22 @@ fn issuers(
         checked.extend(raw.check(&key, base, problems));
     }
     checked
+}
+
+/// Says where client certificates are demanded though nobody asks for any.
+fn check_constraints(
+    listen: &Listen,
+    upstreams: &[UpstreamSettings],
+    issuers: &[ForeignIssuer],
+    problems: &mut Problems,
+) {
+    let asked_for = listen.tls.as_ref().is_some_and(|tls| tls.clients.is_some());
+    let upstreams = upstreams.iter().map(|it| ("upstream", it.name.as_str(), it.sender));
+    let issuers = issuers.iter().map(|it| ("issuer", it.issuer.as_str(), it.sender));
+    for (section, name, demanded) in upstreams.chain(issuers) {
+        let key = problem::element(section, 0, Some(name));
+        sender::check_certificates(&key, demanded, asked_for, problems);
+    }
 }
 
 /// What is wrong with a text that is no TOML, and where.

@@ -47,7 +47,8 @@ pub(crate) fn check_certificates(
 ) {
     let needed = matches!(demanded, SenderConstraint::Mtls | SenderConstraint::Both);
     if needed && !asked_for {
-        let why = "needs client certificates; name who signs them in `listen.tls.client_authorities`";
+        let why =
+            "needs client certificates; name who signs them in `listen.tls.client_authorities`";
         problems.add(format!("{key}.sender_constraint"), why);
     }
 }

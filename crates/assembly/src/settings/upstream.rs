@@ -297,8 +297,8 @@ impl RawUpstream {
         let name = self.check_name(key, problems);
         let rules = self.check_rules(key, standard, problems);
         let scopes = std::mem::take(&mut self.scopes);
-        let carrier = self.check_carrier(key, base, problems);
         let sender = self.sender_constraint.check();
+        let carrier = self.check_carrier(key, base, problems);
         Some(UpstreamSettings { name: name?, carrier: carrier?, rules, scopes, sender })
     }
 

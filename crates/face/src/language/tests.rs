@@ -6,8 +6,11 @@ use haechi_core::json::JsonError;
 use haechi_core::rpc::RpcError;
 use haechi_core::{SealError, Sid, StoreError};
 use haechi_guard::{Refusal, UpstreamFailure};
-use haechi_identity::jose::{Flaw, TokenError};
-use haechi_identity::{ApiKeyError, AskError, AuthenticationError, CallerError, SignInError};
+use haechi_identity::jose::{Flaw, KeyError, TokenError};
+use haechi_identity::{
+    ApiKeyError, AskError, AuthenticationError, CallerError, DpopError, SenderConstraint,
+    SenderError, SignInError,
+};
 
 use super::*;
 use crate::headers::{HeaderError, HeaderProblem, METHOD};
@@ -98,6 +101,42 @@ fn authentication_errors() -> Vec<AuthenticationError> {
     ];
     let callers = callers.into_iter().chain(token_errors().into_iter().map(CallerError::Token));
     all.extend(callers.map(AuthenticationError::Caller));
+    all.extend(sender_errors().into_iter().map(AuthenticationError::Sender));
+    all
+}
+
+fn sender_errors() -> Vec<SenderError> {
+    let proofs = [
+        DpopError::Token(TokenError::BadSignature),
+        DpopError::WrongType,
+        DpopError::Key(KeyError::PrivatePart),
+        DpopError::NoIdentifier,
+        DpopError::WrongMethod,
+        DpopError::WrongUrl,
+        DpopError::TooOld,
+        DpopError::FromFuture,
+        DpopError::WrongToken,
+        DpopError::NonceNeeded("n".to_owned()),
+        DpopError::Replayed,
+        DpopError::TooMany,
+        DpopError::Unavailable(StoreError::Missing("x".to_owned())),
+    ];
+    let demands = [
+        SenderConstraint::Dpop,
+        SenderConstraint::Mtls,
+        SenderConstraint::Either,
+        SenderConstraint::Both,
+    ];
+    let mut all = vec![
+        SenderError::UnknownConfirmation,
+        SenderError::ProofMissing,
+        SenderError::NotBound,
+        SenderError::WrongKey,
+        SenderError::CertificateMissing,
+        SenderError::WrongCertificate,
+    ];
+    all.extend(demands.map(SenderError::Demanded));
+    all.extend(proofs.map(SenderError::Proof));
     all
 }
 

@@ -72,8 +72,9 @@ fn a_denied_tool_looks_like_a_missing_one_unless_settings_or_policy_tell() {
 fn challenge(refusal: &Refusal) -> Option<String> {
     let scopes = ["read".to_owned(), "list".to_owned()];
     let resource_metadata = "https://mcp.example/.well-known/oauth-protected-resource/a/mcp";
-    let header = Challenge { resource_metadata, scopes: &scopes }.header(refusal)?;
-    Some(header.to_str().unwrap().to_owned())
+    let challenge = Challenge { resource_metadata, scopes: &scopes, ..Challenge::default() };
+    let headers = challenge.headers(refusal);
+    Some(headers.first()?.to_str().unwrap().to_owned())
 }
 
 #[test]
@@ -102,10 +103,11 @@ fn a_challenge_says_what_to_bring() {
 
 #[test]
 fn nothing_in_a_challenge_can_end_its_quotes() {
-    let challenge = Challenge { resource_metadata: "https://a\"b\\c\r\n한", scopes: &[] };
+    let resource_metadata = "https://a\"b\\c\r\n한";
+    let challenge = Challenge { resource_metadata, ..Challenge::default() };
     let missing = Refusal::Unauthenticated(AuthenticationError::Missing);
-    let header = challenge.header(&missing).unwrap();
-    assert_eq!(header.to_str().unwrap(), r#"Bearer resource_metadata="https://abc""#);
+    let headers = challenge.headers(&missing);
+    assert_eq!(headers[0].to_str().unwrap(), r#"Bearer resource_metadata="https://abc""#);
 }
 
 #[test]

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use haechi_core::rpc::RequestId;
+use haechi_face::credentials::Scheme;
 use haechi_face::{Challenge, Language, METADATA_PATH, Resource, Telling, TransportError, reply};
 use haechi_guard::Refusal;
-use haechi_identity::{Audience, AuthenticationError};
+use haechi_identity::{
+    Audience, AuthenticationError, DPOP_ALGORITHMS, DpopError, SenderConstraint, SenderError,
+};
 use http::Response;
 use serde_json::{Value, json};
 
@@ -22,7 +25,7 @@ fn header<'r>(response: &'r Response<Bytes>, name: &str) -> Option<&'r str> {
 }
 
 fn challenge() -> Challenge<'static> {
-    Challenge { resource_metadata: "https://mcp.example/m", scopes: &[] }
+    Challenge { resource_metadata: "https://mcp.example/m", ..Challenge::default() }
 }
 
 #[test]
@@ -70,7 +73,8 @@ fn metadata_speaks_of_the_name_that_was_called() {
     let resources = vec!["https://mcp.example/crm/mcp".into(), "http://localhost:1/crm/mcp".into()];
     let audience = Audience { resources, ..Audience::default() };
     let scopes = ["crm:read".to_owned()];
-    let resource = Resource { audience: &audience, path: "/crm/mcp", scopes: &scopes };
+    let resource =
+        Resource { audience: &audience, path: "/crm/mcp", scopes: &scopes, certificates: false };
 
     assert_eq!(resource.uri("LOCALHOST:1"), "http://localhost:1/crm/mcp");
     assert_eq!(resource.uri("elsewhere"), "https://mcp.example/crm/mcp");
@@ -83,6 +87,7 @@ fn metadata_speaks_of_the_name_that_was_called() {
         "authorization_servers": ["http://localhost:1"],
         "bearer_methods_supported": ["header"],
         "scopes_supported": ["crm:read"],
+        "dpop_signing_alg_values_supported": DPOP_ALGORITHMS,
     });
     assert_eq!(own, expected);
     let issuers = ["https://id.example".to_owned()];
@@ -90,4 +95,81 @@ fn metadata_speaks_of_the_name_that_was_called() {
     assert_eq!(others["authorization_servers"], json!(issuers));
     let bare = Resource { scopes: &[], ..resource };
     assert_eq!(json_of(&bare.metadata("mcp.example", &[])).get("scopes_supported"), None);
+}
+
+#[test]
+fn metadata_says_what_tokens_must_be_bound_to() {
+    let metadata = |sender, certificates| {
+        let audience = Audience { sender, ..Audience::of("https://mcp.example/mcp") };
+        let resource = Resource { audience: &audience, path: "/mcp", scopes: &[], certificates };
+        let told = json_of(&resource.metadata("mcp.example", &[]));
+        let names = [
+            "dpop_signing_alg_values_supported",
+            "dpop_bound_access_tokens_required",
+            "tls_client_certificate_bound_access_tokens",
+        ];
+        names.map(|name| told.get(name).is_some_and(|it| *it == json!(true) || it.is_array()))
+    };
+    assert_eq!(metadata(SenderConstraint::Optional, false), [true, false, false]);
+    assert_eq!(metadata(SenderConstraint::Optional, true), [true, false, true]);
+    assert_eq!(metadata(SenderConstraint::Dpop, false), [true, true, false]);
+    assert_eq!(metadata(SenderConstraint::Mtls, true), [false, false, true]);
+    assert_eq!(metadata(SenderConstraint::Either, true), [true, false, true]);
+    assert_eq!(metadata(SenderConstraint::Both, true), [true, true, true]);
+}
+
+#[test]
+fn a_proof_may_be_for_each_name_of_the_address_that_was_called() {
+    let resources =
+        vec!["https://mcp.example/crm/mcp".into(), "urn:a".into(), "http://[::1]:1/crm/mcp".into()];
+    let audience = Audience { resources, ..Audience::default() };
+    let resource =
+        Resource { audience: &audience, path: "/crm/mcp", scopes: &[], certificates: false };
+    assert_eq!(resource.urls("/crm/mcp").as_slice(), audience.resources);
+    let beside = ["https://mcp.example/crm/reveal", "http://[::1]:1/crm/reveal"];
+    assert_eq!(resource.urls("/crm/reveal"), beside);
+}
+
+#[test]
+fn each_scheme_that_is_let_in_has_its_challenge_and_the_error_stands_in_its_own() {
+    let told = |error, sender, scheme| {
+        let challenge = Challenge { sender, scheme, ..challenge() };
+        let refusal = Refusal::Unauthenticated(error);
+        let answer = reply::refused(&refusal, TELLING, &challenge, None);
+        let all = answer.headers().get_all("www-authenticate").iter();
+        let all: Vec<String> = all.map(|value| value.to_str().unwrap().to_owned()).collect();
+        let nonce = header(&answer, "dpop-nonce").map(str::to_owned);
+        (answer.status().as_u16(), all, nonce)
+    };
+    let algorithms = DPOP_ALGORITHMS.join(" ");
+    let bearer = r#"Bearer resource_metadata="https://mcp.example/m""#;
+    let dpop = format!(r#"DPoP algs="{algorithms}""#);
+    let alone = format!(r#"DPoP resource_metadata="https://mcp.example/m", algs="{algorithms}""#);
+    let proof = |error| AuthenticationError::Sender(SenderError::Proof(error));
+    use AuthenticationError::Missing;
+    use SenderConstraint::{Dpop, Mtls, Optional};
+
+    let (_, all, _) = told(Missing, Optional, Scheme::Bearer);
+    assert_eq!(all, [bearer, &dpop], "Bearer is the first, and a newcomer gets no error");
+    assert_eq!(told(Missing, Mtls, Scheme::Bearer).1, [bearer]);
+    assert_eq!(told(Missing, Dpop, Scheme::Bearer).1, [&*alone]);
+
+    let (status, all, nonce) = told(proof(DpopError::Replayed), Optional, Scheme::Dpop);
+    assert_eq!((status, &*all[0], nonce), (401, bearer, None));
+    assert!(all[1].starts_with(&format!(r#"{dpop}, error="invalid_dpop_proof""#)), "{}", all[1]);
+
+    let wanted = DpopError::NonceNeeded("n-1".to_owned());
+    let (status, all, nonce) = told(proof(wanted), Dpop, Scheme::Dpop);
+    assert_eq!((status, all.len(), nonce.as_deref()), (401, 1, Some("n-1")));
+    assert!(all[0].starts_with(&format!(r#"{alone}, error="use_dpop_nonce""#)), "{}", all[0]);
+
+    let downgrade = || AuthenticationError::Sender(SenderError::ProofMissing);
+    let (_, all, _) = told(downgrade(), Optional, Scheme::Bearer);
+    assert!(all[0].starts_with(&format!(r#"{bearer}, error="invalid_token""#)), "{}", all[0]);
+    assert_eq!(all[1], dpop);
+    let (_, all, _) = told(downgrade(), Dpop, Scheme::Bearer);
+    assert!(all[0].starts_with(&format!(r#"{alone}, error="invalid_token""#)), "{}", all[0]);
+
+    let (status, all, _) = told(proof(DpopError::TooMany), Optional, Scheme::Dpop);
+    assert_eq!((status, all.len()), (503, 0), "the credentials are not to blame");
 }

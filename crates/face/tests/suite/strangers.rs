@@ -5,8 +5,9 @@ use haechi_core::json::{Limits, check};
 use haechi_core::rpc::{Body, Envelope};
 use haechi_face::sse::{Decoder, Event, message};
 use haechi_face::{
-    Language, Names, NamesConfig, TransportError, client, credentials, era, session,
+    Language, Names, NamesConfig, Resource, TransportError, client, credentials, era, session,
 };
+use haechi_identity::Audience;
 use http::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, Request};
@@ -29,7 +30,21 @@ fn names() -> Names {
 }
 
 fn read(value: &[u8]) -> Option<Result<Credentials, TransportError>> {
-    head("/mcp", &[(AUTHORIZATION, value)]).map(|head| credentials::read(&head))
+    head("/mcp", &[(AUTHORIZATION, value)]).map(presented)
+}
+
+fn presented(head: Parts) -> Result<Credentials, TransportError> {
+    let audience = Audience::of("https://mcp.example/mcp");
+    let (path, scopes, certificates) = ("/mcp", &[][..], false);
+    credentials::read(&head, &Resource { audience: &audience, path, scopes, certificates })
+}
+
+/// Near what is accepted beside a token, in one header or several.
+fn nearly_proofs() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let parts = ["eyJh", ".", "eyJi", "c2ln", "-_", "=", ",", " ", "\t", "é", "\"", "+"];
+    let parts = vec(prop::sample::select(parts.to_vec()), 0..7);
+    let one = parts.prop_map(|parts| parts.concat().into_bytes());
+    vec(prop_oneof![one, vec(any::<u8>(), 0..20)], 0..3)
 }
 
 /// Near what is accepted, so that the edges are met often.
@@ -74,6 +89,24 @@ proptest! {
             }
             Ok(other) => prop_assert!(false, "{other:?}"),
             Err(error) => prop_assert!(matches!(error, TransportError::BadAuthorization(_))),
+        }
+    }
+
+    #[test]
+    fn only_one_compact_token_in_one_header_is_a_proof(proofs in nearly_proofs()) {
+        let mut headers = vec![(AUTHORIZATION, &b"DPoP abc"[..])];
+        headers.extend(proofs.iter().map(|proof| (credentials::DPOP, &**proof)));
+        let Some(head) = head("/mcp", &headers) else { return Ok(()) };
+        match presented(head) {
+            Ok(Credentials::Dpop(read)) => {
+                prop_assert_eq!(proofs.len(), 1);
+                let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+                let proof = read.proof.expose();
+                prop_assert!(!proof.is_empty() && proof.iter().all(plain));
+                prop_assert_eq!(proofs[0].trim_ascii(), proof);
+            }
+            Ok(other) => prop_assert!(false, "{other:?}"),
+            Err(error) => prop_assert!(matches!(error, TransportError::BadHeader("DPoP"))),
         }
     }
 

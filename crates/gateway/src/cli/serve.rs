@@ -144,6 +144,7 @@ pub(super) fn http_config(
     let limits = &listen.limits;
     Ok(HttpConfig {
         tls: listen.tls.is_some(),
+        client_certificates: listen.tls.as_ref().is_some_and(|tls| tls.clients.is_some()),
         public_url: listen.public_url.clone(),
         allowed_hosts: listen.allowed_hosts.clone(),
         allowed_origins: listen.allowed_origins.clone(),
