@@ -6,7 +6,7 @@ use haechi_core::{Secret, Sid, StoredUser};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use crate::{Work, WorkState};
+use crate::{ClientView, NewClient, Work, WorkState};
 
 /// One change.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -83,6 +83,16 @@ pub enum Act {
     RevokeApiKey {
         /// Which.
         key_id: String,
+    },
+    /// Adds a client of the authorization server.
+    AddClient {
+        /// The client.
+        client: NewClient,
+    },
+    /// Removes a client of the authorization server, with what was granted to it.
+    RemoveClient {
+        /// Which.
+        client_id: String,
     },
     /// Revokes one token.
     RevokeToken {
@@ -176,6 +186,8 @@ pub enum Done {
     User(UserView),
     /// An API key; its text is told this once.
     ApiKey(ApiKeyView),
+    /// A client; its secret is told this once.
+    Client(ClientView),
     /// A new signing key.
     Key {
         /// Its `kid`.

@@ -9,7 +9,8 @@ use haechi_identity::{AdministrationError, NewApiKey, NewUser, StopTarget};
 
 use crate::control::{self, ControlError};
 use crate::{
-    Act, ApiKeyView, AssemblyError, DataDirectory, Done, Log, OpenedLog, Rooms, Settings, UserView,
+    Act, ApiKeyView, AssemblyError, ClientAdministrationError, DataDirectory, Done, Log, OpenedLog,
+    Rooms, Settings, UserView,
 };
 
 /// Who vouches for users of the operating system.
@@ -22,6 +23,9 @@ pub enum Failure {
     /// Identity says no.
     #[error(transparent)]
     Identity(#[from] AdministrationError),
+    /// The store of clients says no.
+    #[error(transparent)]
+    Client(#[from] ClientAdministrationError),
     /// An API key would live longer than the settings allow.
     #[error("an API key may live {} at most", crate::settings::show_duration(*.0))]
     LivesTooLong(Duration),
@@ -48,6 +52,7 @@ impl Failure {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Identity(error) => error.help().map(str::to_owned),
+            Self::Client(error) => error.help().map(str::to_owned),
             Self::LivesTooLong(_) => Some("name an end with `--expires-in`".to_owned()),
             Self::Assembly(error) => error.help().map(str::to_owned),
             Self::Control(error) => error.help(),
@@ -86,8 +91,10 @@ impl Administrator {
         }
         self.note(&entry, "asked").await.map_err(Failure::NotRecorded)?;
         let done = self.change(act).await;
-        if let Ok(Done::User(user)) = &done {
-            entry.object.clone_from(&user.sid);
+        match &done {
+            Ok(Done::User(user)) => entry.object.clone_from(&user.sid),
+            Ok(Done::Client(client)) => entry.object.clone_from(&client.client_id),
+            _ => {}
         }
         let end = if done.is_ok() { "done" } else { "not-done" };
         let noted = self.note(&entry, end).await;
@@ -150,6 +157,11 @@ impl Administrator {
                 ("api-key.add", self.name(username).await, scope)
             }
             Act::RevokeApiKey { key_id } => ("api-key.revoke", key_id.clone(), vec![]),
+            Act::AddClient { client } => {
+                let object = client.client_id.clone().unwrap_or_else(|| "client".to_owned());
+                ("client.add", object, roles(&client.roles))
+            }
+            Act::RemoveClient { client_id } => ("client.remove", client_id.clone(), vec![]),
             Act::RevokeToken { token_id, .. } => ("token.revoke", token_id.clone(), vec![]),
             Act::StopUpstream { upstream, lift } => {
                 (stop(lift, "stop.upstream", "lift.upstream"), upstream.clone(), vec![])
@@ -211,6 +223,8 @@ impl Administrator {
                 let restriction = Restriction { upstreams, tools };
                 self.add_api_key(username, label, restriction, lifetime_secs).await
             }
+            Act::AddClient { client } => Ok(self.rooms.add_client(client).await?),
+            Act::RemoveClient { client_id } => Ok(self.rooms.remove_client(client_id).await?),
             other => self.stop_or_revoke(other).await,
         }
     }

@@ -3,6 +3,7 @@
 mod act;
 mod administration;
 mod assembly;
+mod clients;
 mod control;
 mod directory;
 mod environment;
@@ -17,6 +18,7 @@ mod work;
 pub use act::{Act, ApiKeyView, Done, Password, StopView, UserView};
 pub use administration::{Administrator, Failure, administer};
 pub use assembly::{Assembly, AssemblyError, Extras, Log, OpenedLog, Rooms};
+pub use clients::{ClientAdministrationError, ClientView, NewClient};
 pub use control::{Control, ControlError, SOCKET};
 pub use directory::{DataDirectory, DirectoryError};
 pub use environment::{default_data_directory, text_variable, variable, variables};

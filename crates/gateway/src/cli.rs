@@ -5,6 +5,7 @@ mod audit;
 mod call;
 mod carriers;
 mod check;
+mod client;
 mod completions;
 mod config;
 mod context;
@@ -82,6 +83,9 @@ enum Command {
     /// Keys by which programs come in
     #[command(subcommand)]
     ApiKey(api_key::ApiKey),
+    /// Programs that come to tokens through the authorization server
+    #[command(subcommand)]
+    Client(client::Client),
     /// Single tokens
     #[command(subcommand)]
     Token(token::Token),
@@ -158,6 +162,7 @@ impl Command {
             Self::User(command) => context.block_on(command.run(context, out)),
             Self::Key(command) => context.block_on(command.run(context, out)),
             Self::ApiKey(command) => context.block_on(command.run(context, out)),
+            Self::Client(command) => context.block_on(command.run(context, out)),
             Self::Token(command) => context.block_on(command.run(context, out)),
             Self::Policy(command) => context.block_on_all(command.run(context, out)),
             Self::Audit(command) => context.block_on(command.run(context, out)),

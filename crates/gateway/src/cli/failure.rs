@@ -138,12 +138,24 @@ impl From<haechi_identity::AdministrationError> for Failure {
     }
 }
 
+impl From<haechi_assembly::ClientAdministrationError> for Failure {
+    fn from(error: haechi_assembly::ClientAdministrationError) -> Self {
+        use haechi_assembly::ClientAdministrationError as E;
+        let failure = Self::of(&error).maybe_help(error.help());
+        match error {
+            E::Exists(_) | E::Missing(_) | E::Id(_) => Self { code: NO, ..failure },
+            _ => failure,
+        }
+    }
+}
+
 impl From<haechi_assembly::Failure> for Failure {
     fn from(error: haechi_assembly::Failure) -> Self {
         use haechi_assembly::{ControlError, Failure as E};
         let help = error.help();
         match error {
             E::Identity(error) => error.into(),
+            E::Client(error) => error.into(),
             E::LivesTooLong(_) => Self::no(error.to_string()).maybe_help(help),
             E::Control(ControlError::Refused { message, .. }) => Self::no(message).maybe_help(help),
             error => Self::of(&error).maybe_help(help),
