@@ -39,14 +39,14 @@ impl Asides {
             // Answers were screened on their way out of the guard.
             return Ok(None);
         }
-        if self.haechi.identity().has_gateway() {
-            // It knows whom this is for, and screens it for that person.
-            return Ok(None);
-        }
-        let caller = self.caller.as_ref().ok_or(())?;
-        let guard = self.haechi.guard();
-        let upstream = &self.haechi.0.name;
-        match guard.screen_aside(caller.principal(), upstream, &message).await {
+        let (guard, upstream) = (self.haechi.guard(), &self.haechi.0.name);
+        let screened = if self.haechi.identity().has_gateway() {
+            guard.screen_aside_for_gateway(upstream, &message).await
+        } else {
+            let caller = self.caller.as_ref().ok_or(())?;
+            guard.screen_aside(caller.principal(), upstream, &message).await
+        };
+        match screened {
             Aside::Unchanged => Ok(None),
             Aside::Changed(message) => Ok(Some(message)),
             Aside::Dropped(_) => Err(()),

@@ -43,6 +43,24 @@ impl Guard {
         screened
     }
 
+    /// Screens a message for the gateway in front, which knows whom it is for and may look at it
+    /// once more: the rules for results hold, and whose news it may be is the gateway's to say.
+    /// Tokens made here are opened for nobody.
+    pub async fn screen_aside_for_gateway(
+        &self,
+        upstream: &UpstreamName,
+        message: &Checked,
+    ) -> Aside {
+        let screened = match self.rooms().identity.gateway_itself().await {
+            Ok(gateway) => self.unseen_aside(&gateway, upstream, message).await,
+            Err(_) => Aside::Dropped("unseen"),
+        };
+        if let Aside::Dropped(why) = screened {
+            self.drop_message(upstream, why);
+        }
+        screened
+    }
+
     /// Whether it is a message that may be said aside, and to this caller.
     fn concerns(
         &self,

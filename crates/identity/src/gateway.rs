@@ -165,6 +165,9 @@ impl Used {
     }
 }
 
+/// The subject of the gateway where it speaks for nobody.
+const ITSELF: &str = "gateway";
+
 /// What an assertion states of the caller, once it holds.
 struct Vouched {
     issuer: String,
@@ -179,6 +182,19 @@ impl Identity {
     #[must_use]
     pub const fn has_gateway(&self) -> bool {
         self.gateway.is_some()
+    }
+
+    /// The gateway in front itself, as somebody of whom nothing else is known: for what is said to
+    /// it and not to one of its callers.
+    ///
+    /// # Errors
+    ///
+    /// [`CallerError::NoGateway`], and `Unnamed`.
+    pub async fn gateway_itself(&self) -> Result<Principal, AuthenticationError> {
+        let gateway = self.config.gateway.as_ref().ok_or(CallerError::NoGateway)?;
+        let issuer = gateway.issuer.as_deref().unwrap_or(ITSELF);
+        let sid = self.surroundings.sealer.sid(issuer, ITSELF).await?;
+        Ok(Proved::bare(sid, issuer, ITSELF, Means::Gateway).principal())
     }
 
     /// Proves who calls by the word of the gateway in front. An assertion holds for one call of one

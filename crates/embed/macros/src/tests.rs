@@ -80,7 +80,7 @@ fn a_tool_keeps_its_attributes_and_its_guard_comes_first() {
     };
     let written = secure(quote!(anyone), method);
     let expected = quote! {
-        #[allow(clippy::too_many_arguments)]
+        #[allow(clippy::too_many_arguments, reason = "one of them is the guard's")]
         #[cfg(unix)]
         #[allow(unused_variables, reason = "it is short")]
         #[tool(name = "other")]

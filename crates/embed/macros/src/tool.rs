@@ -126,7 +126,10 @@ fn split(method: ImplItemFn) -> (ImplItemFn, ImplItemFn) {
 
     let mut tool = method;
     tool.attrs.retain_mut(stays_with_tool);
-    tool.attrs.insert(0, parse_quote!(#[allow(clippy::too_many_arguments)]));
+    tool.attrs.insert(
+        0,
+        parse_quote!(#[allow(clippy::too_many_arguments, reason = "one of them is the guard's")]),
+    );
     // `rmcp` takes the description from the comments behind the last other attribute.
     tool.attrs.sort_by_key(|attribute| is_called(attribute, "doc"));
     let names = name_parameters(&mut tool);

@@ -12,7 +12,7 @@ use tokio::io::{
     AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
 };
 
-use crate::clinic::House;
+use crate::clinic::{EMAIL, House};
 
 /// A gateway, and the clinic behind it, whose own operating-system user would be a doctor.
 struct Behind {
@@ -239,6 +239,22 @@ async fn what_a_server_says_aside_goes_to_the_gateway_which_knows_whom_it_is_for
     let answer = line.lines.next_line().await.unwrap().unwrap();
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert!(succeeded(&answer), "{answer}");
+}
+
+#[tokio::test]
+async fn what_a_server_says_aside_holds_no_more_than_its_own_rules_allow() {
+    let gateway = House::open(&[]).await;
+    let keys = gateway.haechi.identity().jwks().to_string();
+    let rules = "[privacy]\nresults = { default = \"tokenize\" }";
+    let house =
+        House::with(&[], |builder| builder.settings(rules).gateway_callers(keys, "clinic")).await;
+    let behind = Behind { gateway, house };
+    let mut line = behind.line(true).await;
+    let assertion = behind.assertion(&Word { tool: Some("chatter"), ..NOTE }).await;
+    let params = json!({ "name": "chatter", "arguments": {}, "_meta": { "progressToken": 1 } });
+    let first = line.ask("7", "tools/call", params, Some(&assertion)).await;
+    let said = first["params"]["message"].as_str().unwrap();
+    assert!(said.contains("tok_EMAIL_ADDRESS_") && !said.contains(EMAIL), "{said}");
 }
 
 #[tokio::test]
