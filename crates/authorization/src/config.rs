@@ -44,6 +44,9 @@ pub struct AuthorizationConfig {
     pub second_factor_required: bool,
     /// Issuers whose identity assertions (ID-JAG) are taken for tokens, as `[[issuer]]` knows them.
     pub assertion_issuers: Vec<String>,
+    /// Issuers whose access tokens are exchanged here (RFC 8693) for persons known by their sign-in
+    /// there, as `[[issuer]]` knows them; own tokens always are.
+    pub exchange_issuers: Vec<String>,
 }
 
 /// Who may register a client by itself.

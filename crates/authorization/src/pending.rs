@@ -8,13 +8,6 @@ use crate::interaction::Interaction;
 use crate::{AuthorizationServer, OAuthError, Visit};
 
 impl AuthorizationServer {
-    /// Registration of clients by themselves (RFC 7591).
-    pub(crate) async fn register(&self, visit: &Visit<'_>) -> Response<Bytes> {
-        let text = "clients cannot register themselves here; ask the operator";
-        let error = OAuthError::new(ErrorCode::AccessDenied, "registration-off", text);
-        self.problem(visit, &error)
-    }
-
     /// Pages for people below `/oauth/`; `None` when there is none of this address.
     pub(crate) async fn answer_page(
         &self,

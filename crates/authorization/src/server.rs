@@ -12,7 +12,7 @@ use haechi_guard::Guard;
 use haechi_identity::Identity;
 use http::{Method, Response};
 
-use crate::clients::{Documents, KeySets};
+use crate::clients::{Documents, KeySets, Registrations, registrations};
 use crate::protocol::cors;
 use crate::{AuthorizationConfig, OAuthError, Visit};
 
@@ -59,6 +59,7 @@ pub struct AuthorizationServer {
     pub(crate) stores: Stores,
     pub(crate) documents: Documents,
     pub(crate) key_sets: KeySets,
+    pub(crate) registrations: Registrations,
 }
 
 impl fmt::Debug for AuthorizationServer {
@@ -153,7 +154,8 @@ impl AuthorizationServer {
     #[must_use]
     pub fn new(config: AuthorizationConfig, rooms: Rooms, stores: Stores) -> Self {
         let (documents, key_sets) = (Documents::default(), KeySets::default());
-        Self { config, rooms, stores, documents, key_sets }
+        let registrations = registrations();
+        Self { config, rooms, stores, documents, key_sets, registrations }
     }
 
     /// Whether `path` is one of this server's addresses.

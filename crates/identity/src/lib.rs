@@ -15,6 +15,7 @@ mod gateway;
 mod grant;
 mod id_token;
 mod identity;
+mod identity_assertion;
 mod issuer;
 pub mod jose;
 mod key_source;
@@ -50,6 +51,7 @@ pub use id_token::{
     ExpectedIdToken, IdToken, IdTokenError, LogoutToken, OpenIdProvider, ProviderRules,
 };
 pub use identity::{Identity, IdentityError, Stopped};
+pub use identity_assertion::{IDENTITY_ASSERTION_TYPE, IdentityAssertion};
 pub use password::PasswordError;
 pub use scope::ScopeHierarchy;
 pub use seal::{SecretSealError, sha256};

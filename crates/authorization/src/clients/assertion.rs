@@ -28,6 +28,15 @@ const MAX_NUMERIC_DATE: u64 = 253_402_300_799;
 /// What `typ` may say; older clients say nothing.
 const TYPES: [&str; 2] = ["jwt", "client-authentication+jwt"];
 
+/// What an assertion says; one of a kind is never taken for one of another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum AssertionUse {
+    /// Which client it is.
+    Client,
+    /// Who a person is.
+    Identity,
+}
+
 impl AuthorizationServer {
     /// The client that signed `assertion`, as it registered to. `named` is what the body says.
     pub(super) async fn asserted_client(
@@ -54,7 +63,7 @@ impl AuthorizationServer {
         self.check_audience(claims)?;
         let ends_at = check_times(claims, self.rooms.clock.now())?;
         let token_id = word(claims, "jti")?;
-        self.spend_assertion(&subject, &token_id, ends_at).await?;
+        self.spend_assertion(AssertionUse::Client, &subject, &token_id, ends_at).await?;
         Ok(client)
     }
 
@@ -75,6 +84,7 @@ impl AuthorizationServer {
     /// Remembers an assertion until it ends, and refuses one that came before.
     pub(crate) async fn spend_assertion(
         &self,
+        usage: AssertionUse,
         issuer: &str,
         token_id: &str,
         ends_at: Timestamp,
@@ -84,7 +94,7 @@ impl AuthorizationServer {
         ensure(remembered < MAX_REMEMBERED, ClientError::TooMany)?;
         let ticket = Ticket {
             kind: TicketKind::Assertion,
-            sha256: sha256(format!("{}\0{issuer}\0{token_id}", issuer.len()).as_bytes()),
+            sha256: sha256(format!("{usage:?}\0{}\0{issuer}\0{token_id}", issuer.len()).as_bytes()),
             body: Vec::new(),
             expires_at: ends_at.after(LEEWAY),
         };

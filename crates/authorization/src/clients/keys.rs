@@ -31,7 +31,7 @@ impl AuthorizationServer {
     ) -> Result<Arc<KeySet>, ClientError> {
         match &client.metadata.keys {
             None => Err(ClientError::NoKeys),
-            Some(ClientKeys::Given(keys)) => Ok(Arc::clone(keys)),
+            Some(ClientKeys::Given { keys, .. }) => Ok(Arc::clone(keys)),
             Some(ClientKeys::Url(url)) => {
                 let holds = |keys: &KeySet| keys.find(key_id, algorithm).is_some();
                 self.published_keys(url, holds).await.map_err(|error| {

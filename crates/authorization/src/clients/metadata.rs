@@ -60,7 +60,12 @@ pub struct ClientMetadata {
 #[derive(Clone, Debug)]
 pub(crate) enum ClientKeys {
     /// Part of its metadata.
-    Given(Arc<KeySet>),
+    Given {
+        /// As they verify.
+        keys: Arc<KeySet>,
+        /// As they were stated.
+        stated: serde_json::Value,
+    },
     /// Published at an address.
     Url(String),
 }
@@ -283,7 +288,7 @@ fn keys(all: Text<'_>) -> Result<Option<ClientKeys>, MetadataError> {
     ensure(url.is_none(), MetadataError::Contradiction(both))?;
     let keys = KeySet::from_jwks(jwks.raw().as_bytes(), false).ok();
     let keys = keys.filter(|keys| !keys.is_empty()).ok_or(MetadataError::Member("jwks"))?;
-    Ok(Some(ClientKeys::Given(Arc::new(keys))))
+    Ok(Some(ClientKeys::Given { keys: Arc::new(keys), stated: jwks.to_value() }))
 }
 
 /// A web client has no redirection to this machine: people's machines are not its server. Where

@@ -9,12 +9,15 @@ mod metadata;
 mod name;
 mod readings;
 mod redirect;
+mod registration;
+mod tally;
 mod words;
 
 use std::collections::BTreeSet;
 
 use haechi_core::{ClientOrigin, SecretDigest, StoredClient, Timestamp};
 
+pub(crate) use assertion::AssertionUse;
 pub(crate) use authenticate::ClientError;
 pub(crate) use credentials::{MAX_CLIENT_ID_BYTES, is_client_id};
 pub(crate) use document::Documents;
@@ -22,6 +25,7 @@ pub(crate) use keys::KeySets;
 pub use metadata::{ClientMetadata, MetadataError, MetadataSource};
 pub use name::NameError;
 pub use redirect::{RedirectUri, RedirectUriError};
+pub(crate) use registration::{Registrations, registrations};
 pub use words::{ApplicationType, ClientMethod, GrantType, scopes};
 
 use crate::AuthorizationServer;

@@ -14,6 +14,7 @@ use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, Semaphore};
 
 use super::document::DocumentError;
+use super::tally::Tally;
 
 /// What is read is believed this long at least, however often its server would have it read.
 pub(crate) const AT_LEAST: Duration = Duration::from_secs(60);
@@ -29,12 +30,11 @@ const REMEMBERED: usize = 1024;
 const AT_ONCE: usize = 16;
 /// How often one host is asked within a minute.
 const PER_MINUTE: u32 = 30;
-const MINUTE: Duration = Duration::from_secs(60);
 
 /// Readings of one kind.
 pub(crate) struct Readings<T> {
     known: Cache<String, Arc<Mutex<Option<Reading<T>>>>>,
-    hosts: Cache<String, Arc<Mutex<(Timestamp, u32)>>>,
+    hosts: Tally<String>,
     under_way: Semaphore,
 }
 
@@ -49,7 +49,7 @@ impl<T> Default for Readings<T> {
     fn default() -> Self {
         Self {
             known: Cache::new(REMEMBERED),
-            hosts: Cache::new(REMEMBERED),
+            hosts: Tally::new(PER_MINUTE, Duration::from_secs(60)),
             under_way: Semaphore::new(AT_ONCE),
         }
     }
@@ -94,7 +94,7 @@ impl<T> Readings<T> {
             }
         }
         let Ok(_seat) = self.under_way.try_acquire() else { return Err(DocumentError::Busy) };
-        if !self.may_ask(asked.host, now).await {
+        if !self.hosts.admits(&asked.host.to_owned(), now) {
             return Err(DocumentError::Busy);
         }
         let until = now.after(FAILED);
@@ -116,19 +116,6 @@ impl<T> Readings<T> {
         });
         let Ok(slot) = made;
         slot
-    }
-
-    /// Counts a question to a host, and answers whether it may be put.
-    async fn may_ask(&self, host: &str, now: Timestamp) -> bool {
-        let made = self.hosts.get_or_insert_with::<_, std::convert::Infallible>(host, || {
-            Ok(Arc::new(Mutex::new((now, 0))))
-        });
-        let Ok(count) = made;
-        let mut count = count.lock().await;
-        let (since, asked) = *count;
-        let same = now >= since && now < since.after(MINUTE);
-        *count = if same { (since, asked.saturating_add(1)) } else { (now, 1) };
-        count.1 <= PER_MINUTE
     }
 }
 

@@ -95,6 +95,17 @@ pub enum ApplicationType {
     Native,
 }
 
+impl ApplicationType {
+    /// The registered name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Web => "web",
+            Self::Native => "native",
+        }
+    }
+}
+
 /// The most scopes of one list.
 const MAX_SCOPES: usize = 64;
 /// The longest scope, in bytes.
