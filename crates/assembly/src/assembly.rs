@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use haechi_audit::{AuditConfig, AuditLog, OpenError, Recovery};
-use haechi_core::{Clock, Entropy, RevocationStore, SealError, Sealer, StoreError};
+use haechi_client::Client;
+use haechi_core::{AccountStore, Clock, Entropy, RevocationStore, SealError, Sealer, StoreError};
 use haechi_guard::interceptor::Interceptor;
 use haechi_guard::{Guard, GuardConfig};
 use haechi_identity::{Identity, IdentityError, Stores, Surroundings};
@@ -119,6 +120,10 @@ pub struct Rooms {
     pub entropy: Arc<dyn Entropy>,
     /// Makes clients for upstreams.
     pub outbound: Outbound,
+    /// This program as the OAuth client of others.
+    pub client: Client,
+    /// Persons' own accounts at upstreams.
+    pub accounts: Arc<dyn AccountStore>,
 }
 
 impl Rooms {
@@ -156,6 +161,13 @@ impl Rooms {
         let sealer: Arc<dyn Sealer> = Arc::clone(&safe.sealer) as _;
         let all = Arc::new(store.clone());
         let limits = FetchLimits { reach: settings.outbound.reach, ..FetchLimits::default() };
+        let accounts: Arc<dyn AccountStore> = Arc::clone(&all) as _;
+        let client = Client::new(haechi_client::Surroundings {
+            fetch: Arc::new(outbound.fetcher(limits)),
+            exchange: Arc::new(outbound.exchanger(limits)),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+        });
         let surroundings = Surroundings {
             sealer: Arc::clone(&sealer),
             clock: Arc::clone(&clock),
@@ -176,7 +188,19 @@ impl Rooms {
         let identity = Identity::open(settings.identity(), stores, surroundings).await?;
         let identity = Arc::new(identity.with_exchange(Arc::new(outbound.exchanger(limits))));
         let unseen = Arc::new(ArcSwapOption::empty());
-        Ok(Self { directory, store, identity, safe, sealer, unseen, clock, entropy, outbound })
+        Ok(Self {
+            directory,
+            store,
+            identity,
+            safe,
+            sealer,
+            unseen,
+            clock,
+            entropy,
+            outbound,
+            client,
+            accounts,
+        })
     }
 
     /// What the guard is told under `settings`, with what must stay unseen; that is in force from

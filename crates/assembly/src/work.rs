@@ -39,6 +39,10 @@ pub enum Work {
     SubjectRestrict,
     /// A person was registered, or got another name.
     SubjectName,
+    /// A person's account at an upstream was linked.
+    AccountLink,
+    /// A person's account at an upstream was forgotten.
+    AccountUnlink,
 }
 
 impl Work {
@@ -61,6 +65,8 @@ impl Work {
             Self::SubjectRelease => "subject.release",
             Self::SubjectRestrict => "subject.restrict",
             Self::SubjectName => "subject.name",
+            Self::AccountLink => "account.link",
+            Self::AccountUnlink => "account.unlink",
         }
     }
 }

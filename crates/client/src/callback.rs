@@ -47,6 +47,17 @@ impl CallbackError {
 pub struct Code(pub Secret);
 
 impl Pending {
+    /// Whether a query answers this question, whatever it says.
+    #[must_use]
+    pub fn is_answered_by(&self, query: &str) -> bool {
+        query.len() <= MAX_BYTES && self.has_state(query) == Ok(true)
+    }
+
+    fn has_state(&self, query: &str) -> Result<bool, CallbackError> {
+        let state = once(query, "state")?.map(Secret::from);
+        Ok(state.is_some_and(|state| state.matches(&self.state)))
+    }
+
     /// Reads the answer: the query of the address that was called. Whose it is comes before what it
     /// says, also where it says no: the table of RFC 9207 §2.4, compared as text.
     ///
@@ -59,8 +70,7 @@ impl Pending {
         {
             return Err(CallbackError::Malformed);
         }
-        let state = once(query, "state")?.map(Secret::from);
-        if !state.is_some_and(|state| state.matches(&self.state)) {
+        if !self.has_state(query)? {
             return Err(CallbackError::OtherState);
         }
         match once(query, "iss")? {

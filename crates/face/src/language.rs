@@ -8,6 +8,7 @@ pub(crate) mod tests;
 mod transport;
 
 pub use authentication::{authentication, sign_in};
+pub(crate) use refusal::link_command;
 pub use refusal::{missing_tool, refusal};
 pub use transport::transport;
 

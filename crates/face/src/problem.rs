@@ -81,6 +81,9 @@ fn detail(refusal: &Refusal) -> Option<(&'static str, String)> {
             let found: Vec<String> = found.iter().map(|found| quote(found)).collect();
             Some(("found", format!("[{}]", found.join(","))))
         }
+        Refusal::Upstream { failure: UpstreamFailure::NotLinked { upstream, scopes }, .. } => {
+            Some(("link", quote(&language::link_command(upstream, scopes))))
+        }
         Refusal::Malformed(_)
         | Refusal::Denied { .. }
         | Refusal::Intercepted { .. }
@@ -174,8 +177,11 @@ const fn upstream_status(failure: &UpstreamFailure) -> StatusCode {
         UpstreamFailure::TimedOut { .. } => StatusCode::GATEWAY_TIMEOUT,
         UpstreamFailure::SessionEnded(_) => StatusCode::NOT_FOUND,
         UpstreamFailure::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+        // As what policy says no to: the person must read it.
+        UpstreamFailure::NotLinked { .. } => StatusCode::OK,
         UpstreamFailure::Unreachable { .. }
         | UpstreamFailure::Ended(_)
-        | UpstreamFailure::Nonsense { .. } => StatusCode::BAD_GATEWAY,
+        | UpstreamFailure::Nonsense { .. }
+        | UpstreamFailure::NoCredentials { .. } => StatusCode::BAD_GATEWAY,
     }
 }

@@ -3,6 +3,7 @@
 mod api_key;
 mod audit;
 mod call;
+mod callback;
 mod carriers;
 mod check;
 mod client;
@@ -15,6 +16,7 @@ mod failure;
 mod folder;
 mod init;
 mod key;
+mod link;
 mod login;
 mod man;
 mod mcp_client;
@@ -74,6 +76,7 @@ enum Command {
     Call(call::Call),
     /// Sign in to a gateway and get a token
     Login(login::Login),
+    Link(link::Link),
     /// People who sign in here
     #[command(subcommand)]
     User(user::User),
@@ -158,6 +161,7 @@ impl Command {
             Self::Init(command) => context.block_on(command.run(context, out)),
             Self::Check(command) => context.block_on_all(command.run(context, out)),
             Self::Call(command) => context.block_on(command.run(context, out)),
+            Self::Link(command) => context.block_on(command.run(context, out)),
             Self::Login(command) => context.block_on(command.run(context, out)),
             Self::User(command) => context.block_on(command.run(context, out)),
             Self::Key(command) => context.block_on(command.run(context, out)),

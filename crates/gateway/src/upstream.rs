@@ -1,5 +1,6 @@
 //! The carriers: servers behind the guard, over HTTP and as child processes.
 
+pub(crate) mod authorization;
 pub(crate) mod http;
 pub(crate) mod stdio;
 

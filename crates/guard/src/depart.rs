@@ -344,6 +344,7 @@ const fn counts_against(refusal: &Refusal) -> bool {
             failure: UpstreamFailure::Unreachable { .. }
                 | UpstreamFailure::Ended(_)
                 | UpstreamFailure::Nonsense { .. }
+                | UpstreamFailure::NoCredentials { .. }
                 | UpstreamFailure::TimedOut { .. },
             ..
         }

@@ -355,6 +355,7 @@ impl<'g> Line<'g> {
             id: Some(self.call.id().clone()),
             session: self.call.session().cloned(),
             person: Arc::clone(&self.principal.sid.0),
+            caller: Some(self.principal.clone()),
             headers,
             last_event_id: None,
         }

@@ -133,6 +133,7 @@ impl Guard {
             id: None,
             session: passage.session,
             person: Arc::clone(&principal.sid.0),
+            caller: Some(principal.clone()),
             headers: passage.headers,
             last_event_id: passage.last_event_id,
         };

@@ -1,5 +1,6 @@
 //! The one error that leaves the hall.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use haechi_core::{FindingCount, UpstreamName};
@@ -122,14 +123,20 @@ fn personal(found: &[String]) -> String {
     format!("personal data is not let through here: {}", found.join(", "))
 }
 
-const fn upstream_sentence(failure: &UpstreamFailure) -> &'static str {
+fn upstream_sentence(failure: &UpstreamFailure) -> Cow<'static, str> {
     match failure {
-        UpstreamFailure::Unreachable { .. } => "the guarded server cannot be reached",
-        UpstreamFailure::Ended(_) => "the guarded server ended before it answered",
-        UpstreamFailure::Nonsense { .. } => "the guarded server answered nonsense",
-        UpstreamFailure::TimedOut { .. } => "the guarded server did not answer in time",
-        UpstreamFailure::SessionEnded(_) => "the session has ended; initialize again",
-        UpstreamFailure::Busy(_) => "the guarded server cannot take more now",
+        UpstreamFailure::Unreachable { .. } => "the guarded server cannot be reached".into(),
+        UpstreamFailure::Ended(_) => "the guarded server ended before it answered".into(),
+        UpstreamFailure::Nonsense { .. } => "the guarded server answered nonsense".into(),
+        UpstreamFailure::TimedOut { .. } => "the guarded server did not answer in time".into(),
+        UpstreamFailure::SessionEnded(_) => "the session has ended; initialize again".into(),
+        UpstreamFailure::Busy(_) => "the guarded server cannot take more now".into(),
+        UpstreamFailure::NotLinked { upstream, .. } => {
+            format!("`{upstream}` wants your own account there; link it").into()
+        }
+        UpstreamFailure::NoCredentials { upstream, .. } => {
+            format!("this gateway has no credentials for `{upstream}`; tell its operator").into()
+        }
     }
 }
 
@@ -149,6 +156,7 @@ impl Refusal {
             Self::Stopped { .. } => 40_303,
             Self::Personal { .. } => 40_304,
             Self::TooMany { .. } => 42_900,
+            Self::Upstream { failure: UpstreamFailure::NotLinked { .. }, .. } => 40_305,
             Self::Upstream { failure: UpstreamFailure::TimedOut { .. }, .. } => 50_400,
             Self::Upstream { .. } => 50_200,
             Self::NotRecorded(_) => 50_300,
@@ -171,6 +179,7 @@ impl Refusal {
             Self::Stopped { .. } => "stopped",
             Self::TooMany { .. } => "too-many",
             Self::UnknownHandle(_) => "unknown-handle",
+            Self::Upstream { failure: UpstreamFailure::NotLinked { .. }, .. } => "not-linked",
             Self::Upstream { .. } => "upstream",
             Self::CircuitOpen { .. } => "circuit-open",
             Self::NotRecorded(_) => "not-recorded",

@@ -10,7 +10,7 @@ use futures::stream::BoxStream;
 use haechi_audit::Recorded;
 use haechi_core::json::Checked;
 use haechi_core::rpc::RequestId;
-use haechi_core::{Era, UpstreamName};
+use haechi_core::{Era, Principal, UpstreamName};
 use haechi_policy::Permitted;
 
 use crate::SessionPass;
@@ -70,6 +70,8 @@ pub struct Outgoing {
     pub session: Option<Arc<str>>,
     /// Whose calls may share a child or a connection (`per = "person"`): the principal's `sid`.
     pub person: Arc<str>,
+    /// The caller, for whom credentials of this gateway are had; `None` where nobody calls.
+    pub caller: Option<Principal>,
     /// Headers that go along over HTTP: `Mcp-Method`, `Mcp-Name`, `Mcp-Param-*`, `Haechi-Caller`,
     /// `traceparent`, `Accept-Language`. Never `Authorization` or cookies.
     pub headers: Vec<(String, String)>,
@@ -156,6 +158,22 @@ pub enum UpstreamFailure {
     /// It cannot take more now.
     #[error("the upstream `{0}` cannot take more now")]
     Busy(UpstreamName),
+    /// It wants the person's own account there, and none is linked, or not with these scopes.
+    #[error("no account at the upstream `{upstream}` is linked for this person")]
+    NotLinked {
+        /// Which.
+        upstream: UpstreamName,
+        /// What the link must be good for; empty where the upstream says so itself.
+        scopes: Vec<String>,
+    },
+    /// No credentials for it could be had.
+    #[error("no credentials for the upstream `{upstream}` could be had")]
+    NoCredentials {
+        /// Which.
+        upstream: UpstreamName,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 /// A server behind the guard.

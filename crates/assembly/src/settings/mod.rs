@@ -16,6 +16,7 @@ mod scopes;
 mod sender;
 mod token;
 mod upstream;
+mod upstream_authorization;
 mod value;
 mod vault;
 
@@ -42,6 +43,10 @@ pub use problem::{Problem, Problems};
 pub use scopes::ScopeSettings;
 pub use token::{ApiKeySettings, TokenSettings};
 pub use upstream::{Carrier, HttpCarrier, ProgramCarrier, Rlimits, UpstreamSettings};
+pub use upstream_authorization::{
+    AuthorizationKind, ClientProof, ClientSettings, DpopRule, ProviderSettings, SubjectToken,
+    SubjectTokenKind, UpstreamAuthorization,
+};
 pub use value::{read as read_duration, show as show_duration};
 pub use vault::{RootSettings, VaultSettings};
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use haechi_core::{Secret, UpstreamName};
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use super::limits::RawCallLimits;
 use super::problem::Problems;
 use super::sender::RawSenderConstraint;
+use super::upstream_authorization::{RawUpstreamAuthorization, UpstreamAuthorization};
 use super::value::{duration, http_url, is_loopback, named_secret, number, path, size};
 
 /// One server behind the guard.
@@ -71,7 +73,10 @@ impl Carrier {
                     };
                 let credentials = one.credentials.iter().zip(&other.credentials);
                 let many = one.credentials.len() == other.credentials.len();
-                one.url == other.url && many && credentials.into_iter().all(same)
+                let headers = many && credentials.into_iter().all(same);
+                let ways =
+                    UpstreamAuthorization::are_same(&one.authorization, &other.authorization);
+                one.url == other.url && ways && headers
             }
             (Self::Embedded, Self::Embedded) => true,
             _ => false,
@@ -86,6 +91,8 @@ pub struct HttpCarrier {
     pub url: url::Url,
     /// Headers with this gateway's own credentials for the server, by lower-case name.
     pub credentials: Vec<(String, Secret)>,
+    /// How tokens for it are had, where it wants them.
+    pub authorization: Option<Arc<UpstreamAuthorization>>,
 }
 
 /// A server that is a program of this machine.
@@ -163,6 +170,8 @@ pub(crate) struct RawUpstream {
     /// Headers with this gateway's own credentials for the server. Values are names of secrets:
     /// `file:…` or `env:…`.
     headers: BTreeMap<String, String>,
+    /// By what this gateway proves itself to the server, where that is more than `headers`.
+    authorization: Option<RawUpstreamAuthorization>,
     /// Variables that are set for the program. A value `file:…` or `env:…` names a secret.
     env: BTreeMap<String, String>,
     /// Names of variables that are passed on from the gateway's own environment.
@@ -336,6 +345,7 @@ impl RawUpstream {
             ("command", self.command.is_some()),
             ("url", self.url.is_some()),
             ("headers", !self.headers.is_empty()),
+            ("authorization", self.authorization.is_some()),
             ("env", !self.env.is_empty()),
             ("inherit_env", !self.inherit_env.is_empty()),
             ("folder", self.folder.is_some()),
@@ -435,8 +445,12 @@ impl RawUpstream {
             }
             Ok(Some(url))
         });
+        let headers = !self.headers.is_empty();
+        let authorization = self.authorization.and_then(|stated| {
+            stated.check(&format!("{key}.authorization"), base, headers, problems)
+        });
         let credentials = credentials(key, self.headers, base, problems);
-        Some(HttpCarrier { url: url?, credentials })
+        Some(HttpCarrier { url: url?, credentials, authorization: authorization.map(Arc::new) })
     }
 
     fn check_program(
@@ -452,6 +466,10 @@ impl RawUpstream {
         }
         if !self.headers.is_empty() {
             problems.add(format!("{key}.headers"), "is for a `url`; this upstream is a program");
+        }
+        if self.authorization.is_some() {
+            let what = "is for a `url`; programs take credentials from `env`";
+            problems.add(format!("{key}.authorization"), what);
         }
         let standard = ProgramCarrier::new(command);
         let folder = problems

@@ -1,5 +1,6 @@
 //! Why a caller does not get what it asked for, in both languages.
 
+use haechi_core::UpstreamName;
 use haechi_guard::{Refusal, UpstreamFailure};
 
 use super::{Language, authentication};
@@ -136,6 +137,33 @@ fn upstream(failure: &UpstreamFailure, language: Language) -> String {
             "the guarded server cannot take more now",
             "보호받는 서버가 지금은 더 받을 수 없습니다",
         ),
+        UpstreamFailure::NotLinked { upstream, scopes } => {
+            let command = link_command(upstream, scopes);
+            return language.choose(
+                format!("`{upstream}` wants your own account there; link it with `{command}`"),
+                format!("`{upstream}`에는 본인의 계정이 필요합니다. `{command}`(으)로 연결하세요"),
+            );
+        }
+        UpstreamFailure::NoCredentials { upstream, .. } => {
+            return language.choose(
+                format!("this gateway has no credentials for `{upstream}`; tell its operator"),
+                format!("이 게이트웨이에 `{upstream}`의 자격 증명이 없습니다. 운영자에게 알리세요"),
+            );
+        }
     };
     language.choose(english, korean)
+}
+
+/// The command by which a person links an account. Scopes were held to the letters of RFC 6749
+/// when they were read; what a shell would take for more than letters is quoted.
+pub(crate) fn link_command(upstream: &UpstreamName, scopes: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/@%+=,".contains(c);
+    let mut command = format!("haechi link {upstream}");
+    for scope in scopes {
+        let quoted = format!("'{}'", scope.replace('\'', r"'\''"));
+        let shown = if scope.chars().all(plain) { scope } else { &quoted };
+        command.push_str(" --scope ");
+        command.push_str(shown);
+    }
+    command
 }

@@ -185,6 +185,14 @@ pub(crate) fn refusals() -> Vec<Refusal> {
         failed(UpstreamFailure::TimedOut { upstream: upstream(), limit: TWO_SECONDS }),
         failed(UpstreamFailure::SessionEnded(upstream())),
         failed(UpstreamFailure::Busy(upstream())),
+        failed(UpstreamFailure::NotLinked {
+            upstream: upstream(),
+            scopes: vec!["files:read".to_owned()],
+        }),
+        failed(UpstreamFailure::NoCredentials {
+            upstream: upstream(),
+            source: "secret inside".into(),
+        }),
         Refusal::CircuitOpen { upstream: upstream(), retry_after: TWO_SECONDS, entry },
         Refusal::NotRecorded(Some("secret inside".into())),
         Refusal::Unavailable(Some("secret inside".into())),

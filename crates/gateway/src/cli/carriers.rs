@@ -14,6 +14,7 @@ use http::Uri;
 
 use super::failure::Failure;
 use crate::gateway::Route;
+use crate::upstream::authorization::{Authorization, Ways};
 use crate::upstream::stdio::ResourceLimits;
 use crate::upstream::stdio::environment::scrubbed;
 use crate::upstream::{
@@ -129,13 +130,31 @@ fn http(
         Failure::unknown(format!("`upstream.{}.url` is not an address", settings.name))
     })?;
     let silence = longest(settings);
+    let authorization = carrier.authorization.as_ref().map(|stated| {
+        let name = settings.name.clone();
+        let made = Authorization::new(name, url.to_string(), Arc::clone(stated), ways(rooms));
+        made.map(Arc::new).map_err(|error| Failure::of(&error))
+    });
     let config = HttpUpstreamConfig {
         credentials: carrier.credentials.clone(),
+        authorization: authorization.transpose()?,
         answer_timeout: silence,
         silence_timeout: silence,
         ..HttpUpstreamConfig::new(uri)
     };
     Ok(HttpUpstream::new(settings.name.clone(), config, rooms.outbound.upstream_client()))
+}
+
+/// What having credentials for upstreams takes.
+pub(super) fn ways(rooms: &Rooms) -> Ways {
+    Ways {
+        client: rooms.client.clone(),
+        identity: Arc::clone(&rooms.identity),
+        sealer: Arc::clone(&rooms.sealer),
+        accounts: Arc::clone(&rooms.accounts),
+        clock: Arc::clone(&rooms.clock),
+        entropy: Arc::clone(&rooms.entropy),
+    }
 }
 
 /// The guard's own limit on a call comes first; this one only frees what it has given up on.

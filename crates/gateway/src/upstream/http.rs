@@ -16,12 +16,15 @@ use haechi_core::rpc::method;
 use haechi_core::{Secret, UpstreamName};
 use haechi_guard::{Incoming, Outgoing, Proofs, SessionPass, Upstream, UpstreamFailure};
 use haechi_outbound::{OutboundError, UpstreamClient};
+use http::header::{HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming as Body;
 
 use answer::Expected;
 use sessions::Sessions;
+
+use super::authorization::{Authorization, Turned};
 
 /// One upstream that is reached by HTTP.
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ pub(crate) struct HttpUpstreamConfig {
     pub(crate) url: Uri,
     /// Headers with this gateway's own credentials for the upstream, by lower-case name.
     pub(crate) credentials: Vec<(String, Secret)>,
+    /// By what tokens are had for the upstream, where it wants them.
+    pub(crate) authorization: Option<Arc<Authorization>>,
     /// How long the head of an answer may take.
     pub(crate) answer_timeout: Duration,
     /// How long a call's stream, or a body, may be silent. Streams that wait for what may never
@@ -49,6 +54,7 @@ impl HttpUpstreamConfig {
         Self {
             url,
             credentials: Vec::new(),
+            authorization: None,
             answer_timeout: Duration::from_secs(300),
             silence_timeout: Duration::from_secs(300),
             max_message_bytes: 16 << 20,
@@ -147,6 +153,10 @@ impl Upstream for HttpUpstream {
 
     async fn end_session(&self, session: &str) {
         let Some(upstream_session) = self.shared.sessions.take(session) else { return };
+        // Nobody calls here for whom a token could be had; the session ends at the upstream by itself.
+        if self.shared.config.authorization.is_some() {
+            return;
+        }
         let shared = Arc::clone(&self.shared);
         // Best effort, and nobody waits for it.
         tokio::spawn(async move {
@@ -165,8 +175,35 @@ impl Shared {
         outgoing: &Outgoing,
         session: Option<&str>,
     ) -> Result<Response<Body>, UpstreamFailure> {
-        let request = request::build(&self.config, method, outgoing, session)
+        let Some(authorization) = &self.config.authorization else {
+            return self.send_with(method, outgoing, session, Vec::new()).await;
+        };
+        let (caller, mut turned) = (outgoing.caller.as_ref(), Turned::default());
+        loop {
+            let held = authorization.hold(caller).await?;
+            let url = self.config.url.to_string();
+            let headers = held.headers(method.as_str(), &url);
+            let headers = headers.map_err(|error| self.unreachable(error))?;
+            let response = self.send_with(method.clone(), outgoing, session, headers).await?;
+            // Whoever turns a token down has done nothing with the message.
+            if !turned.read(response.status(), response.headers())
+                || !authorization.turned_down(caller, &held, &mut turned).await?
+            {
+                return Ok(response);
+            }
+        }
+    }
+
+    async fn send_with(
+        &self,
+        method: Method,
+        outgoing: &Outgoing,
+        session: Option<&str>,
+        credentials: Vec<(HeaderName, HeaderValue)>,
+    ) -> Result<Response<Body>, UpstreamFailure> {
+        let mut request = request::build(&self.config, method, outgoing, session)
             .map_err(|error| self.unreachable(error))?;
+        request.headers_mut().extend(credentials);
         self.exchange(request).await
     }
 

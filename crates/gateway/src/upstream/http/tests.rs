@@ -140,6 +140,7 @@ fn outgoing(era: Era, method: &str, id: Option<u64>) -> Outgoing {
         id,
         session: Some("ours".into()),
         person: "p1".into(),
+        caller: None,
         headers: Vec::new(),
         last_event_id: None,
     }

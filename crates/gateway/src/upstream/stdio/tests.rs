@@ -99,6 +99,7 @@ fn outgoing(era: Era, message: &Value) -> Outgoing {
         id,
         session: None,
         person: "p1".into(),
+        caller: None,
         headers: Vec::new(),
         last_event_id: None,
     }
