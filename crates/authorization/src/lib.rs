@@ -6,13 +6,16 @@
 
 mod clients;
 mod config;
+mod csrf;
 mod ensure;
 mod error;
 mod form;
 mod interaction;
+mod page;
 mod pending;
 mod protocol;
 mod server;
+mod session;
 mod ticket;
 mod token;
 mod visit;

@@ -132,10 +132,43 @@ impl Identity {
         if attempt.audiences.is_empty() {
             return Err(SignInError::NoAudience);
         }
+        let now = self.now();
+        let user = self.prove(attempt, now).await?;
+        self.issue_to(&user, attempt, now).await
+    }
+
+    /// The user who typed the right password. Nothing is issued and no sign-in noted; audiences and
+    /// client of `attempt` are not looked at. Slowed down, and answers the same, as
+    /// [`Identity::sign_in`].
+    ///
+    /// # Errors
+    ///
+    /// Every [`SignInError`] but [`SignInError::NoAudience`].
+    pub async fn check_password(
+        &self,
+        attempt: &SignInAttempt<'_>,
+    ) -> Result<StoredUser, SignInError> {
+        self.prove(attempt, self.now()).await
+    }
+
+    /// Notes that a user signed in.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn note_sign_in(&self, user_id: &str) -> Result<(), StoreError> {
+        let noted = UserChange { last_sign_in_at: Some(self.now()), ..UserChange::default() };
+        self.stores.users.change(user_id, noted).await
+    }
+
+    async fn prove(
+        &self,
+        attempt: &SignInAttempt<'_>,
+        now: Timestamp,
+    ) -> Result<StoredUser, SignInError> {
         if !is_plausible(attempt) {
             return Err(SignInError::WrongCredentials { user_id: None });
         }
-        let now = self.now();
         let begun = self.throttle.begin(attempt.username, attempt.address, now);
         let begun = begun.map_err(|retry_after| SignInError::Throttled { retry_after })?;
         let outcome = self.check_credentials(attempt).await;
@@ -144,7 +177,7 @@ impl Identity {
             Err(SignInError::WrongCredentials { .. }) => {}
             Err(_) => self.throttle.abandoned(&begun),
         }
-        self.issue_to(&outcome?, attempt, now).await
+        outcome
     }
 
     /// The enabled user whose password was typed.

@@ -82,7 +82,7 @@ const PLAN: [Place; 18] = [
 const OWNERS: [(&str, &[&str]); 42] = [
     ("askama", &["authorization"]),
     ("webauthn-rs", &["identity"]),
-    ("totp-rs", &["identity"]),
+    ("qrcodegen", &["authorization"]),
     // Audit hashes its tree and signs its checkpoints; what is secret, the vault seals.
     ("aws-lc-rs", &["gateway", "identity", "client", "vault", "audit", "trainer"]),
     ("argon2", &["identity"]),

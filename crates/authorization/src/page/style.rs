@@ -1,0 +1,36 @@
+//! The stylesheet and the one script, each under a name that changes with its content.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use haechi_face::reply;
+use http::header::{CACHE_CONTROL, HeaderValue};
+use http::{Response, StatusCode};
+
+const STYLE: &str = include_str!("../../assets/page.css");
+
+/// Characters of the hash in a name: 72 bits.
+const HASH_CHARS: usize = 12;
+
+/// Where the stylesheet lies.
+pub(crate) fn address() -> String {
+    format!("/oauth/{}", name("page", STYLE, "css"))
+}
+
+/// The file of this name; `None` when there is none.
+pub(crate) fn file(path: &str) -> Option<Response<Bytes>> {
+    if path != name("page", STYLE, "css") {
+        return None;
+    }
+    let text = HeaderValue::from_static("text/css; charset=utf-8");
+    let mut response = reply::typed(StatusCode::OK, text, STYLE);
+    let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
+    response.headers_mut().insert(CACHE_CONTROL, forever);
+    Some(response)
+}
+
+fn name(stem: &str, text: &str, extension: &str) -> String {
+    let hash = URL_SAFE_NO_PAD.encode(haechi_identity::sha256(text.as_bytes()));
+    let hash: String = hash.chars().take(HASH_CHARS).collect();
+    format!("{stem}.{hash}.{extension}")
+}
