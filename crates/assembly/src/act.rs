@@ -54,7 +54,7 @@ pub enum Act {
         /// Whom.
         username: String,
     },
-    /// Ends every token and API key of a user.
+    /// Ends every token, API key, grant and session of a user.
     RevokeUser {
         /// Whose.
         username: String,
@@ -102,6 +102,23 @@ pub enum Act {
         token_id: String,
         /// Its `exp`, in seconds since 1970-01-01T00:00:00Z.
         expires_at_secs: Option<u64>,
+    },
+    /// Revokes one grant, with all its tokens.
+    RevokeGrant {
+        /// Which.
+        grant_id: String,
+    },
+    /// Revokes grants of a user, to a client, or both; neither means none.
+    RevokeGrants {
+        /// Whose.
+        username: Option<String>,
+        /// To whom.
+        client_id: Option<String>,
+    },
+    /// Signs a user out of all browsers.
+    EndSessions {
+        /// Whom.
+        username: String,
     },
     /// Stops an upstream.
     StopUpstream {

@@ -1,5 +1,7 @@
 //! What administrators change, and how it is recorded: asked before, and how it went after.
 
+mod grants;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -163,6 +165,15 @@ impl Administrator {
             }
             Act::RemoveClient { client_id } => ("client.remove", client_id.clone(), vec![]),
             Act::RevokeToken { token_id, .. } => ("token.revoke", token_id.clone(), vec![]),
+            Act::RevokeGrant { grant_id } => ("grant.revoke", grant_id.clone(), vec![]),
+            Act::RevokeGrants { username, client_id } => {
+                let of = match username {
+                    Some(username) => self.name(username).await,
+                    None => "grants".to_owned(),
+                };
+                ("grant.revoke", of, client_id.iter().map(|id| format!("client:{id}")).collect())
+            }
+            Act::EndSessions { username } => ("user.sign-out", self.name(username).await, vec![]),
             Act::StopUpstream { upstream, lift } => {
                 (stop(lift, "stop.upstream", "lift.upstream"), upstream.clone(), vec![])
             }
@@ -211,7 +222,7 @@ impl Administrator {
             Act::RemoveUser { username } => self.view(identity.remove_user(&username).await?).await,
             Act::RevokeUser { username } => {
                 let user = identity.user(&username).await?;
-                identity.revoke_subject(identity.issuer(), &user.user_id).await?;
+                self.end_all(&user.user_id).await?;
                 self.view(user).await
             }
             Act::RotateKey => Ok(Done::Key { key_id: identity.rotate_key().await? }),
@@ -247,8 +258,8 @@ impl Administrator {
                 let user_id = identity.user(&username).await?.user_id;
                 (StopTarget::User { user_id }, lift)
             }
-            // Everything else was handled before; recording that names were opened changes nothing.
-            _ => return Ok(Done::Changed { changed: false }),
+            // Everything else was handled before, or ends something.
+            other => return self.end(other).await,
         };
         if lift {
             return Ok(Done::Changed { changed: identity.lift(&target).await? });

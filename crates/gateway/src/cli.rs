@@ -14,6 +14,7 @@ mod demo;
 mod discover;
 mod failure;
 mod folder;
+mod grant;
 mod init;
 mod key;
 mod link;
@@ -27,6 +28,7 @@ mod run;
 mod sample_server;
 mod secret;
 mod serve;
+mod session;
 mod stop;
 mod subject;
 mod table;
@@ -92,6 +94,9 @@ enum Command {
     /// Single tokens
     #[command(subcommand)]
     Token(token::Token),
+    /// What people granted clients
+    #[command(subcommand)]
+    Grant(grant::Grant),
     /// Who may do what, and why
     #[command(subcommand)]
     Policy(policy::Policy),
@@ -168,6 +173,7 @@ impl Command {
             Self::ApiKey(command) => context.block_on(command.run(context, out)),
             Self::Client(command) => context.block_on(command.run(context, out)),
             Self::Token(command) => context.block_on(command.run(context, out)),
+            Self::Grant(command) => context.block_on(command.run(context, out)),
             Self::Policy(command) => context.block_on_all(command.run(context, out)),
             Self::Audit(command) => context.block_on(command.run(context, out)),
             Self::Vault(command) => context.block_on(command.run(context, out)),

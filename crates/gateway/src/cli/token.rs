@@ -22,9 +22,9 @@ pub(super) enum Token {
     /// Show what a token says; nothing is verified
     #[command(after_long_help = "Example:\n  $ haechi token show kim.token")]
     Show(Show),
-    /// Revoke one token, or everything a user holds; it is refused from the next request on
+    /// Revoke one token, a grant, or everything a client or user holds; it is refused from the next request on
     #[command(
-        after_long_help = "Example:\n  $ haechi token revoke --token-file kim.token\n  $ haechi token revoke --user kim"
+        after_long_help = "Example:\n  $ haechi token revoke --token-file kim.token\n  $ haechi token revoke --client notes\n  $ haechi token revoke --user kim"
     )]
     Revoke(Revoke),
 }
@@ -39,7 +39,7 @@ pub(super) struct Show {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "which", required = true, multiple = false, args = ["token_file", "id", "user"])]
+#[group(id = "which", required = true, multiple = false, args = ["token_file", "id", "grant", "client", "user"])]
 pub(super) struct Revoke {
     /// A file with the token (`-`: standard input)
     #[arg(long, value_name = "FILE")]
@@ -50,7 +50,13 @@ pub(super) struct Revoke {
     /// Who issued it, for `--id`; this gateway by default
     #[arg(long, requires = "id")]
     issuer: Option<String>,
-    /// Every token and API key of this user
+    /// Every token of this grant (`haechi grant list`), which may begin with `-`
+    #[arg(long, value_name = "GRANT", allow_hyphen_values = true)]
+    grant: Option<String>,
+    /// Every token that people granted this client
+    #[arg(long, value_name = "CLIENT")]
+    client: Option<String>,
+    /// Every token, API key, grant and session of this user
     #[arg(long, value_name = "USERNAME")]
     user: Option<String>,
     /// Print JSON
@@ -116,8 +122,16 @@ fn shown(name: &str, value: &Value) -> String {
 
 impl Revoke {
     async fn run(self, context: &Context, out: &mut dyn Write) -> Result<ExitCode, Failure> {
-        let act = match (self.user, self.id, self.token_file) {
-            (Some(username), ..) => Act::RevokeUser { username },
+        let family = match (self.user, self.grant, self.client) {
+            (Some(username), ..) => Some(Act::RevokeUser { username }),
+            (None, Some(grant_id), _) => Some(Act::RevokeGrant { grant_id }),
+            (None, None, client_id @ Some(_)) => {
+                Some(Act::RevokeGrants { username: None, client_id })
+            }
+            (None, None, None) => None,
+        };
+        let act = match (family, self.id, self.token_file) {
+            (Some(act), ..) => act,
             (None, Some(token_id), _) => {
                 Act::RevokeToken { issuer: self.issuer, token_id, expires_at_secs: None }
             }

@@ -8,9 +8,11 @@ use clap::{Args, Subcommand};
 use haechi_assembly::{Act, Done, Rooms, UserView};
 use haechi_core::StoredUser;
 
+use super::api_key::changed;
 use super::context::Context;
 use super::failure::Failure;
 use super::secret::PasswordSource;
+use super::session;
 use super::table::{json, table, visible};
 
 /// Users that are read at once.
@@ -41,7 +43,13 @@ pub(super) enum User {
     /// Let a user in again
     #[command(after_long_help = "Example:\n  $ haechi user enable kim")]
     Enable(Named),
-    /// Remove a user with password and API keys
+    /// Show where a user is signed in with a browser
+    #[command(after_long_help = "Example:\n  $ haechi user sessions kim")]
+    Sessions(Named),
+    /// Sign a user out of all browsers; tokens that clients hold stay
+    #[command(after_long_help = "Example:\n  $ haechi user sign-out kim")]
+    SignOut(Named),
+    /// Remove a user with password, API keys, grants and sessions
     #[command(after_long_help = "Example:\n  $ haechi user remove kim")]
     Remove(Named),
 }
@@ -119,6 +127,13 @@ impl User {
         let (act, as_json) = match self {
             Self::List(list) => return list.run(context, out).await,
             Self::Show(named) => return named.show(context, out).await,
+            Self::Sessions(Named { username, json }) => {
+                return session::list(&username, json, context, out).await;
+            }
+            Self::SignOut(Named { username, json }) => {
+                let done = context.administer(Act::EndSessions { username }).await?;
+                return changed(out, &done, json);
+            }
             Self::Add(add) => (add.act(context)?, add.json),
             Self::Passwd(Passwd { username, password, json }) => {
                 let password = password.read_new(context)?;
