@@ -15,6 +15,8 @@ mod pii;
 #[cfg(test)]
 mod raw_http;
 #[cfg(test)]
+mod revocation;
+#[cfg(test)]
 mod sample_server;
 #[cfg(test)]
 mod serve;
