@@ -55,4 +55,5 @@ async def main():
     print(json.dumps(said))
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())
