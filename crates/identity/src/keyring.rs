@@ -118,7 +118,7 @@ fn binding(key_id: &str, algorithm: &str) -> Vec<u8> {
 }
 
 /// AES-256-GCM; the answer is `nonce ‖ ciphertext ‖ tag`.
-fn seal(
+pub(crate) fn seal(
     file_key: &Secret,
     binding: &[u8],
     nonce: [u8; NONCE_LEN],
@@ -140,16 +140,19 @@ fn unseal(stored: &StoredSigningKey, file_key: &Secret) -> Result<SigningKey, Id
     let unknown = || IdentityError::UnknownAlgorithm(stored.key_id.clone());
     let sealed = || IdentityError::SealedKey(stored.key_id.clone());
     let algorithm = Algorithm::parse(&stored.algorithm).ok_or_else(unknown)?;
-    let (nonce, ciphertext) =
-        stored.sealed_private.split_first_chunk::<NONCE_LEN>().ok_or_else(sealed)?;
-    let key = UnboundKey::new(&AES_256_GCM, file_key.expose()).map_err(|_| sealed())?;
-    let mut buffer = zeroize::Zeroizing::new(ciphertext.to_vec());
     let binding = binding(&stored.key_id, &stored.algorithm);
-    let private = LessSafeKey::new(key)
-        .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(binding), &mut buffer)
-        .map_err(|_| sealed())?;
-    let private = Secret::new(private.to_vec());
+    let private = open(file_key, &binding, &stored.sealed_private).ok_or_else(sealed)?;
     SigningKey::from_private(stored.key_id.clone(), algorithm, &private).map_err(|_| sealed())
+}
+
+/// Opens what [`seal`] sealed under the same binding.
+pub(crate) fn open(file_key: &Secret, binding: &[u8], sealed: &[u8]) -> Option<Secret> {
+    let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_LEN>()?;
+    let key = UnboundKey::new(&AES_256_GCM, file_key.expose()).ok()?;
+    let mut buffer = zeroize::Zeroizing::new(ciphertext.to_vec());
+    let nonce = Nonce::assume_unique_for_key(*nonce);
+    let plain = LessSafeKey::new(key).open_in_place(nonce, Aad::from(binding), &mut buffer).ok()?;
+    Some(Secret::new(plain.to_vec()))
 }
 
 #[cfg(test)]

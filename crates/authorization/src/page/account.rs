@@ -6,6 +6,7 @@ use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use haechi_core::FactorKind;
 use http::Response;
 
 use super::answer::{Frame, Page, minute, see_other};
@@ -27,6 +28,8 @@ struct AccountPage {
     word: String,
     clients: Vec<Row>,
     sessions: Vec<Row>,
+    factors: Vec<Row>,
+    codes_left: Option<usize>,
     logins: Vec<Row>,
 }
 
@@ -57,6 +60,8 @@ impl AuthorizationServer {
             word: form_word(&session.secret, PURPOSE),
             clients: self.client_rows(&session, &frame).await?,
             sessions: self.session_rows(&session, &frame).await?,
+            factors: self.factor_rows(&session, &frame).await?,
+            codes_left: self.factors().recovery_codes_left(&session.user.user_id).await?,
             logins: self.login_rows(&session, &frame).await?,
             frame,
         };
@@ -130,6 +135,28 @@ impl AuthorizationServer {
         Ok(all.iter().filter(|stored| now < stored.expires_at).map(row).collect())
     }
 
+    /// Recovery codes are no row: they come and go with the others.
+    async fn factor_rows(
+        &self,
+        session: &BrowserSession,
+        frame: &Frame,
+    ) -> Result<Vec<Row>, OAuthError> {
+        let all = self.factors().list(&session.user.user_id).await?;
+        let row = |factor: haechi_core::StoredFactor| {
+            let name = match factor.kind {
+                FactorKind::Totp => frame.say("App that shows codes", "코드를 보여 주는 앱"),
+                FactorKind::Passkey => frame.say("Passkey", "패스키"),
+                FactorKind::RecoveryCodes => return None,
+            };
+            let added = format!("{} {}", frame.say("added", "추가"), minute(factor.created_at));
+            let last = factor.last_used_at.map(minute);
+            let last = last.map(|at| format!(" · {} {at}", frame.say("last used", "마지막 사용")));
+            let detail = format!("{added}{}", last.unwrap_or_default());
+            Some(Row { id: factor.factor_id, name, detail })
+        };
+        Ok(all.into_iter().filter_map(row).collect())
+    }
+
     async fn login_rows(
         &self,
         session: &BrowserSession,
@@ -162,6 +189,16 @@ impl AuthorizationServer {
         match form.one("action") {
             Some("end-client") => self.end_client(&session, id).await?,
             Some("end-session") => self.end_one_session(&session, id).await?,
+            Some("end-factor" | "new-codes") if !self.is_fresh(&session) => {
+                return Ok(see_other("/oauth/sign-in"));
+            }
+            Some("end-factor") => {
+                self.factors().remove(&session.user.user_id, id).await?;
+            }
+            Some("new-codes") => {
+                let onward = "/oauth/account".to_owned();
+                return self.show_recovery_codes(visit, &session, onward).await;
+            }
             Some("end-login") => self.end_login(&session, id).await?,
             _ => return Err(OAuthError::request("account-action", "there is no such action")),
         }

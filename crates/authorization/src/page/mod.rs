@@ -7,6 +7,9 @@ mod answer;
 mod consent;
 mod error;
 mod next;
+mod passkey;
+mod picture;
+mod second_factor;
 mod sign_in;
 mod sign_out;
 mod style;
@@ -32,6 +35,8 @@ impl AuthorizationServer {
             ("sign-in", true) => self.signed_in(visit).await,
             ("consent", false) => self.consent_page(visit).await,
             ("consent", true) => self.consented(visit).await,
+            ("second-factor", false) => self.second_factor_page(visit).await,
+            ("second-factor", true) => self.second_factor_sent(visit).await,
             ("account", false) => self.account_page(visit).await,
             ("account", true) => self.account_changed(visit).await,
             ("sign-out", false) => self.sign_out_page(visit).await,

@@ -8,6 +8,7 @@ use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Response, StatusCode};
 
 const STYLE: &str = include_str!("../../assets/page.css");
+const SCRIPT: &str = include_str!("../../assets/passkey.js");
 
 /// Characters of the hash in a name: 72 bits.
 const HASH_CHARS: usize = 12;
@@ -17,13 +18,21 @@ pub(crate) fn address() -> String {
     format!("/oauth/{}", name("page", STYLE, "css"))
 }
 
+/// Where the script lies.
+pub(crate) fn script_address() -> String {
+    format!("/oauth/{}", name("passkey", SCRIPT, "js"))
+}
+
 /// The file of this name; `None` when there is none.
 pub(crate) fn file(path: &str) -> Option<Response<Bytes>> {
-    if path != name("page", STYLE, "css") {
+    let (kind, text) = if path == name("page", STYLE, "css") {
+        ("text/css; charset=utf-8", STYLE)
+    } else if path == name("passkey", SCRIPT, "js") {
+        ("text/javascript; charset=utf-8", SCRIPT)
+    } else {
         return None;
-    }
-    let text = HeaderValue::from_static("text/css; charset=utf-8");
-    let mut response = reply::typed(StatusCode::OK, text, STYLE);
+    };
+    let mut response = reply::typed(StatusCode::OK, HeaderValue::from_static(kind), text);
     let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
     response.headers_mut().insert(CACHE_CONTROL, forever);
     Some(response)
