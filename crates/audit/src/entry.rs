@@ -193,6 +193,13 @@ fn cut(event: &mut Event) {
             reveal.reason.iter_mut().for_each(cut_text);
             cut_sealed(&mut reveal.note);
         }
+        Event::Token(act) => {
+            cut_text(&mut act.client_id);
+            cut_text(&mut act.grant_type);
+            cut_list(&mut act.scopes);
+            cut_list(&mut act.resources);
+            act.reason.iter_mut().for_each(cut_text);
+        }
         Event::Session(opening) => {
             cut_sealed(&mut opening.address);
             cut_sealed(&mut opening.client);

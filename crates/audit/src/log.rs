@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use haechi_core::{Clock, Completion, Conclusion, Event, Intent, Timestamp};
+use haechi_core::{Clock, Completion, Conclusion, Event, Intent, Timestamp, TokenActKind};
 use tokio::sync::oneshot;
 
 use crate::config::{AuditConfig, Durability};
@@ -149,8 +149,9 @@ impl AuditLog {
         let class = match &event {
             Event::Session(_) | Event::Administration(_) | Event::Reveal(_) => Class::Note,
             Event::SignIn(sign_in) if sign_in.success => Class::Note,
+            Event::Token(act) if act.act != TokenActKind::Refused => Class::Note,
             // Anybody can cause these.
-            Event::SignIn(_) => Class::Outside,
+            Event::SignIn(_) | Event::Token(_) => Class::Outside,
             Event::Intent(_)
             | Event::Outcome(_)
             | Event::RefusalCount { .. }

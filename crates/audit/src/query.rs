@@ -25,6 +25,8 @@ pub enum EventKind {
     Administration,
     /// Somebody asked to see what a protected text holds.
     Reveal,
+    /// Tokens were issued, refused or revoked.
+    Token,
     /// Refusals before anybody was known.
     RefusalCount,
     /// A writer started or stopped.
@@ -33,13 +35,14 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Intent,
         Self::Outcome,
         Self::Session,
         Self::SignIn,
         Self::Administration,
         Self::Reveal,
+        Self::Token,
         Self::RefusalCount,
         Self::Log,
     ];
@@ -54,6 +57,7 @@ impl EventKind {
             Self::SignIn => "sign-in",
             Self::Administration => "administration",
             Self::Reveal => "reveal",
+            Self::Token => "token",
             Self::RefusalCount => "refusal-count",
             Self::Log => "log",
         }
@@ -75,6 +79,7 @@ impl EventKind {
             Event::SignIn(_) => Self::SignIn,
             Event::Administration(_) => Self::Administration,
             Event::Reveal(_) => Self::Reveal,
+            Event::Token(_) => Self::Token,
             Event::RefusalCount { .. } => Self::RefusalCount,
             Event::Log { .. } => Self::Log,
         }
@@ -171,6 +176,7 @@ impl Query {
             }
             Event::SignIn(sign_in) => !self.about_tools() && self.is_person(&sign_in.sid),
             Event::Administration(act) => !self.about_tools() && self.is_person(&act.sid),
+            Event::Token(act) => !self.about_tools() && self.is_person(&act.sid),
             Event::Reveal(reveal) => {
                 let about = reveal.subject.as_ref().is_some_and(|sid| self.is_person(sid));
                 !self.about_tools() && (about || self.is_person(&reveal.sid))

@@ -10,8 +10,8 @@ pub struct AuthorizationConfig {
     /// `issuer` (RFC 8414 §2): `scheme://host[:port]`, what identity puts in `iss`; its endpoints
     /// lie below it.
     pub issuer: String,
-    /// What tokens can be for (RFC 8707). A request that names none is for all of them together
-    /// where there is one only, and is refused otherwise.
+    /// What tokens can be for (RFC 8707), at the start. A request that names none is for the address
+    /// of all upstreams together where there is one, or for the only one, and is refused otherwise.
     pub resources: Vec<OfferedResource>,
     /// What can be asked for, with what a person is told of it.
     pub scopes: Vec<Scope>,

@@ -92,6 +92,8 @@ pub(crate) struct OAuthError {
     /// For whoever writes the client: what is wrong, and the next step. ASCII without `"` and `\`
     /// (RFC 6749 §5.2).
     pub(crate) description: Cow<'static, str>,
+    /// For the next DPoP proof (RFC 9449 §8).
+    pub(crate) nonce: Option<String>,
 }
 
 impl OAuthError {
@@ -100,7 +102,7 @@ impl OAuthError {
         word: &'static str,
         description: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { code, word, description: description.into() }
+        Self { code, word, description: description.into(), nonce: None }
     }
 
     /// `invalid_request`.
@@ -126,6 +128,17 @@ impl OAuthError {
         Self::new(ErrorCode::ServerError, word, "this server could not do its part; try again")
     }
 
+    /// What decides cannot be read or written: no.
+    pub(crate) fn unavailable(word: &'static str) -> Self {
+        let text = "what decides about this cannot be reached now; try again later";
+        Self::new(ErrorCode::TemporarilyUnavailable, word, text)
+    }
+
+    /// The same, with a nonce for the next DPoP proof.
+    pub(crate) fn with_nonce(self, nonce: String) -> Self {
+        Self { nonce: Some(nonce), ..self }
+    }
+
     /// The value of `error_description`, with what the standard does not allow in it replaced.
     pub(crate) fn description(&self) -> String {
         let allowed = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';
@@ -136,8 +149,7 @@ impl OAuthError {
 impl From<StoreError> for OAuthError {
     /// What decides could not be read: no.
     fn from(_: StoreError) -> Self {
-        let text = "what decides about this cannot be read now; try again later";
-        Self::new(ErrorCode::TemporarilyUnavailable, "store-unavailable", text)
+        Self::unavailable("store-unavailable")
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use haechi_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What a client asks a person for (RFC 6749 §4.1.1), checked. It waits as a ticket while the
@@ -69,8 +70,9 @@ pub(crate) enum Prompt {
 pub(crate) struct SignedIn {
     /// An own user.
     pub(crate) user_id: String,
-    /// Unix seconds.
-    pub(crate) authenticated_at: u64,
+    /// When it proved itself last: to the millisecond, so that what ends all its tokens within the
+    /// same second is told apart.
+    pub(crate) authenticated_at: Timestamp,
     /// How (`amr`, RFC 8176).
     pub(crate) methods: Vec<String>,
 }

@@ -14,6 +14,7 @@ mod interaction;
 mod page;
 mod pending;
 mod protocol;
+mod record;
 mod server;
 mod session;
 mod ticket;

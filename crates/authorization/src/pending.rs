@@ -3,9 +3,26 @@
 use bytes::Bytes;
 use http::Response;
 
-use crate::{AuthorizationServer, Visit};
+use crate::token::{TokenAnswer, TokenRequest};
+use crate::{AuthorizationServer, OAuthError, Visit};
 
 impl AuthorizationServer {
+    /// One token for another (RFC 8693).
+    pub(crate) async fn exchange(
+        &self,
+        _request: &TokenRequest<'_>,
+    ) -> Result<TokenAnswer, OAuthError> {
+        Err(OAuthError::failed("pending"))
+    }
+
+    /// What another issuer asserts (RFC 7523).
+    pub(crate) async fn assertion(
+        &self,
+        _request: &TokenRequest<'_>,
+    ) -> Result<TokenAnswer, OAuthError> {
+        Err(OAuthError::failed("pending"))
+    }
+
     /// Sign-in at another provider, below `/oauth/federation/`.
     pub(crate) async fn answer_federation(
         &self,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use haechi_core::{
     BrowserSessionStore, ClientStore, Clock, ConsentStore, Entropy, FactorStore, Fetch, GrantStore,
@@ -14,7 +15,7 @@ use http::{Method, Response};
 
 use crate::clients::{Documents, KeySets, Registrations, registrations};
 use crate::protocol::cors;
-use crate::{AuthorizationConfig, OAuthError, Visit};
+use crate::{AuthorizationConfig, OAuthError, OfferedResource, Visit};
 
 /// Where the authorization server keeps what it knows.
 #[derive(Clone, Debug)]
@@ -55,6 +56,7 @@ pub struct Rooms {
 /// The authorization server. Made once, shared in an `Arc`.
 pub struct AuthorizationServer {
     pub(crate) config: AuthorizationConfig,
+    resources: ArcSwap<Vec<OfferedResource>>,
     pub(crate) rooms: Rooms,
     pub(crate) stores: Stores,
     pub(crate) documents: Documents,
@@ -155,7 +157,18 @@ impl AuthorizationServer {
     pub fn new(config: AuthorizationConfig, rooms: Rooms, stores: Stores) -> Self {
         let (documents, key_sets) = (Documents::default(), KeySets::default());
         let registrations = registrations();
-        Self { config, rooms, stores, documents, key_sets, registrations }
+        let resources = ArcSwap::from_pointee(config.resources.clone());
+        Self { config, resources, rooms, stores, documents, key_sets, registrations }
+    }
+
+    /// Replaces what tokens can be for, from now on.
+    pub fn offer(&self, resources: Vec<OfferedResource>) {
+        self.resources.store(Arc::new(resources));
+    }
+
+    /// What tokens can be for at this moment.
+    pub(crate) fn resources(&self) -> Arc<Vec<OfferedResource>> {
+        self.resources.load_full()
     }
 
     /// Whether `path` is one of this server's addresses.

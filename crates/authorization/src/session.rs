@@ -89,7 +89,7 @@ impl BrowserSession {
     pub(crate) fn who(&self) -> SignedIn {
         SignedIn {
             user_id: self.user.user_id.clone(),
-            authenticated_at: self.stored.authenticated_at.as_secs(),
+            authenticated_at: self.stored.authenticated_at,
             methods: self.stored.methods.clone(),
         }
     }

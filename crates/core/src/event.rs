@@ -234,6 +234,41 @@ pub struct Reveal {
     pub reason: Option<String>,
 }
 
+/// What happened to tokens of the own authorization server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenActKind {
+    /// A person agreed to what a client asked for.
+    Approved,
+    /// A token was issued.
+    Issued,
+    /// Somebody who is known was refused one.
+    Refused,
+    /// A token, or everything that follows from a grant, was revoked.
+    Revoked,
+}
+
+/// Something that happened to tokens of the own authorization server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenAct {
+    /// Whom the tokens speak for: a person, or the client itself.
+    pub sid: Sid,
+    /// What happened.
+    pub act: TokenActKind,
+    /// The client.
+    pub client_id: String,
+    /// How the client came to it (`grant_type`); empty where it was no such request.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub grant_type: String,
+    /// What for.
+    pub scopes: Vec<String>,
+    /// Where (RFC 8707).
+    pub resources: Vec<String>,
+    /// Why, a fixed word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -251,6 +286,8 @@ pub enum Event {
     Administration(Administration),
     /// Somebody asked to see what a protected text holds.
     Reveal(Reveal),
+    /// Tokens were issued, refused or revoked.
+    Token(TokenAct),
     /// Refusals before anybody was known, counted for one second.
     RefusalCount {
         /// Address prefix: /24 of IPv4, /48 of IPv6.

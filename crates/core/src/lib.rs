@@ -25,7 +25,7 @@ pub use credentials::{Credentials, DpopCredentials};
 pub use entropy::{Entropy, EntropyError, SeededEntropy};
 pub use event::{
     Administration, Completion, Conclusion, Event, FindingCount, Intent, Opening, OpeningKind,
-    ParameterName, Reveal, SignIn,
+    ParameterName, Reveal, SignIn, TokenAct, TokenActKind,
 };
 pub use fetch::{Answered, Exchange, Fetch, FetchError, Fetched, Post};
 pub use oauth_store::{

@@ -215,8 +215,8 @@ impl Identity {
         }
         let token = Compact::parse(text)?;
         let issuer = claimed_issuer(&token.payload)?;
-        if issuer == self.config.issuer {
-            return self.verify_own(&token, audience, standing, now).await;
+        if self.is_own_issuer(&issuer) {
+            return self.verify_own((&token, &issuer), audience, standing, now).await;
         }
         let known = self.issuers.iter().position(|known| known.config.issuer == issuer);
         let index = known.ok_or(TokenError::WrongIssuer)?;
@@ -226,9 +226,10 @@ impl Identity {
         self.verify_foreign(&token, index, audience, standing).await
     }
 
+    /// `stated` is `iss`, one of our names; whatever it is, the caller is a user or client of ours.
     async fn verify_own(
         &self,
-        token: &Compact<'_>,
+        (token, stated): (&Compact<'_>, &str),
         audience: &Audience,
         standing: &Standing,
         now: Timestamp,
@@ -236,7 +237,7 @@ impl Identity {
         let own = &self.config.own;
         let issuer = &self.config.issuer;
         let rules = OwnRules {
-            issuer,
+            issuer: stated,
             audiences: &audience.resources,
             algorithms: &self.own_algorithms,
             leeway: own.leeway,
@@ -281,6 +282,27 @@ impl Identity {
         let ends_at = self.grant_end(&token.claims.all, &user, now).await?;
         let sid = self.surroundings.sealer.sid(issuer, &user.user_id).await?;
         Ok((token.admit(issuer, user, sid, now.after(leeway))?, ends_at))
+    }
+
+    /// The caller an own access token for one of `audience` speaks for, whoever shows it: for saying
+    /// what a token is (RFC 7662, RFC 7009), never for letting somebody in.
+    ///
+    /// # Errors
+    ///
+    /// As [`Identity::authenticate`]; [`AuthenticationError::NotAccepted`] for what is no own token.
+    pub async fn inspect(
+        &self,
+        text: &Secret,
+        audience: &Audience,
+    ) -> Result<Principal, AuthenticationError> {
+        ensure(text.len() <= MAX_TOKEN_BYTES, TokenError::TooLong)?; // check: length of inspected tokens
+        let standing = self.standing().await?;
+        let text = text.expose_str().ok_or(TokenError::Malformed(Flaw::Base64))?;
+        let token = Compact::parse(text)?;
+        let issuer = claimed_issuer(&token.payload)?;
+        ensure(self.is_own_issuer(&issuer), AuthenticationError::NotAccepted)?; // check: only own tokens are inspected
+        let verified = self.verify_own((&token, &issuer), audience, &standing, self.now()).await?;
+        Ok(verified.principal)
     }
 
     async fn verify_foreign(

@@ -14,7 +14,7 @@ use crate::principal::Proved;
 use crate::{AuthenticationError, Identity};
 
 /// The claim that names the grant a token follows from.
-const GRANT: &str = "grant";
+pub(crate) const GRANT: &str = "grant";
 /// Ids of grants are short.
 const MAX_GRANT_ID_BYTES: usize = 128;
 

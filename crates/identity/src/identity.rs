@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -51,6 +51,8 @@ pub struct Identity {
     pub(crate) dpop: Dpop,
     pub(crate) gateway: Option<Gateway>,
     pub(crate) exchange: Option<Arc<dyn Exchange>>,
+    /// `iss` of tokens for clients of the own authorization server.
+    pub(crate) authorization_issuer: OnceLock<String>,
 }
 
 impl fmt::Debug for Identity {
@@ -139,6 +141,7 @@ impl Identity {
             stores,
             surroundings,
             exchange: None,
+            authorization_issuer: OnceLock::new(),
         })
     }
 

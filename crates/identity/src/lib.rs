@@ -16,6 +16,7 @@ mod grant;
 mod id_token;
 mod identity;
 mod identity_assertion;
+mod issue;
 mod issuer;
 pub mod jose;
 mod key_source;
@@ -53,6 +54,7 @@ pub use id_token::{
 };
 pub use identity::{Identity, IdentityError, Stopped};
 pub use identity_assertion::{IDENTITY_ASSERTION_TYPE, IdentityAssertion};
+pub use issue::{AccessToken, AccessTokenOrder, Holder, IdTokenOrder, IssueError, person_claims};
 pub use password::PasswordError;
 pub use scope::ScopeHierarchy;
 pub use seal::{SecretSealError, sha256};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use haechi_face::reply;
 use http::header::{
-    AUTHORIZATION, HeaderValue, LOCATION, PRAGMA, REFERRER_POLICY, WWW_AUTHENTICATE,
+    AUTHORIZATION, HeaderName, HeaderValue, LOCATION, PRAGMA, REFERRER_POLICY, WWW_AUTHENTICATE,
 };
 use http::{Response, StatusCode};
 use serde_json::Value;
@@ -11,6 +11,9 @@ use serde_json::Value;
 use crate::error::ErrorCode;
 use crate::form::encode;
 use crate::{OAuthError, Visit};
+
+/// RFC 9449 §8.2.
+pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// A JSON answer that nobody keeps (RFC 6749 §5.1).
 pub(crate) fn json(status: StatusCode, body: &Value) -> Response<Bytes> {
@@ -30,6 +33,9 @@ pub(crate) fn problem(visit: &Visit<'_>, error: &OAuthError) -> Response<Bytes> 
     if error.code == ErrorCode::InvalidClient && visit.head.headers.contains_key(AUTHORIZATION) {
         let challenge = HeaderValue::from_static(r#"Basic realm="haechi", charset="UTF-8""#);
         headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(Ok(nonce)) = error.nonce.as_deref().map(HeaderValue::from_str) {
+        headers.insert(DPOP_NONCE, nonce);
     }
     response
 }

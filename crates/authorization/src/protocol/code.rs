@@ -25,7 +25,6 @@ pub(crate) struct Code {
     pub(crate) nonce: Option<String>,
     pub(crate) dpop_thumbprint: Option<String>,
     pub(crate) user_id: String,
-    /// Unix milliseconds.
     pub(crate) authenticated_at: Timestamp,
     pub(crate) methods: Vec<String>,
 }
@@ -41,7 +40,7 @@ impl AuthorizationServer {
         who: &SignedIn,
         scopes: &BTreeSet<String>,
     ) -> Response<Bytes> {
-        match self.code(ticket, interaction, who, scopes).await {
+        match self.new_code(ticket, interaction, who, scopes).await {
             Ok(code) => {
                 let state = interaction.state.as_deref();
                 let mut parameters = vec![("code", code.as_str())];
@@ -52,7 +51,7 @@ impl AuthorizationServer {
     }
 
     /// Takes the ticket, so that one interaction gives one code.
-    async fn code(
+    async fn new_code(
         &self,
         ticket: &str,
         interaction: &Interaction,
@@ -79,7 +78,7 @@ impl AuthorizationServer {
             nonce: asked.nonce,
             dpop_thumbprint: asked.dpop_thumbprint,
             user_id: who.user_id.clone(),
-            authenticated_at: Timestamp::from_secs(who.authenticated_at),
+            authenticated_at: who.authenticated_at,
             methods: who.methods.clone(),
         };
         self.add_ticket(TicketKind::Code, &code, self.config.code_lifetime).await

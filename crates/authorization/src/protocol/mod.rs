@@ -2,11 +2,11 @@
 
 pub(crate) mod answer;
 mod authorize;
-mod code;
+pub(crate) mod code;
 pub(crate) mod cors;
 mod metadata;
 mod openapi;
-mod resource;
+pub(crate) mod resource;
 mod revocation;
 pub(crate) mod scope;
 mod userinfo;

@@ -15,7 +15,8 @@ impl AuthorizationServer {
         let mut asked: Vec<String> = form.all("resource").map(str::to_owned).collect();
         asked.sort();
         asked.dedup();
-        let known = |uri: &String| self.config.resources.iter().any(|it| it.uris.contains(uri));
+        let resources = self.resources();
+        let known = |uri: &String| resources.iter().any(|it| it.uris.contains(uri));
         if !asked.iter().all(known) {
             let text = "`resource` is no address of this server; read its resource metadata";
             return Err(invalid("resource-unknown", text));
@@ -24,7 +25,7 @@ impl AuthorizationServer {
     }
 
     fn usual_resource(&self) -> Result<String, OAuthError> {
-        let offered = &self.config.resources;
+        let offered = self.resources();
         let together = offered.iter().find(|it| it.name.is_empty());
         let only = if let [only] = offered.as_slice() { Some(only) } else { None };
         let uri = together.or(only).and_then(|it| it.uris.first());

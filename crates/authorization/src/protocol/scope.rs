@@ -48,9 +48,9 @@ pub(crate) fn invalid(word: &'static str, text: &'static str) -> OAuthError {
 impl AuthorizationServer {
     /// Whether a scope can be asked for here.
     pub(crate) fn offers(&self, scope: &str) -> bool {
-        STANDARD.contains(&scope)
+        (STANDARD.contains(&scope) && self.speaks_openid(scope))
             || self.config.scopes.iter().any(|offered| offered.name == scope)
-            || self.config.resources.iter().any(|it| it.scopes.iter().any(|name| name == scope))
+            || self.resources().iter().any(|it| it.scopes.iter().any(|name| name == scope))
     }
 
     /// What of `asked` a client can get: what nobody offers is left out (RFC 6749 §3.3), and the

@@ -328,6 +328,12 @@ fn other(event: &Event) -> [String; 5] {
                 outcome,
             )
         }
+        Event::Token(act) => {
+            let word = serde_json::to_value(act.act).unwrap_or_default();
+            let word = word.as_str().unwrap_or_default();
+            let outcome = act.reason.clone().unwrap_or_else(|| act.scopes.join(" "));
+            line(short(&act.sid), format!("token {word} for {}", act.client_id), outcome)
+        }
         Event::RefusalCount { route, reason, count, .. } => {
             line(String::new(), format!("{count} refused at {route}"), reason.clone())
         }
