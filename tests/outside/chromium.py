@@ -142,5 +142,20 @@ def answered(browser, person):
 
 
 def ours(browser, person):
-    """Haechi's own pages."""
-    return False
+    """Haechi's own pages. A third part of `person` is the name of the provider to sign in at, and a
+    fourth gives the second factor's code."""
+    name, password, provider, code = (*person, None, None)[:4]
+    if browser.find("form[action='/oauth/consent']"):
+        browser.press("form[action='/oauth/consent'] button[value=allow]")
+    elif provider and browser.find(f"a[href*='/oauth/federation/{provider}']"):
+        browser.press(f"a[href*='/oauth/federation/{provider}']")
+    elif browser.find("input[name=username]"):
+        browser.fill("input[name=username]", name)
+        browser.fill("input[name=password]", password)
+        browser.press("form[action='/oauth/sign-in'] button[type=submit]")
+    elif code and browser.find("input[name=code]"):
+        browser.fill("input[name=code]", code())
+        browser.press("form:has(input[name=code]) button[type=submit]")
+    else:
+        return False
+    return True

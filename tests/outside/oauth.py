@@ -1,137 +1,21 @@
-"""People of somebody else's and of our own sign in for real: three SDK clients, one browser.
+"""People of somebody else's and of our own sign in for real: four clients, one browser.
 
-`oidc-provider` is the only issuer (JWT, opaque with introspection, userinfo).
+`oidc-provider` as the only issuer (JWT, opaque with introspection, userinfo); Haechi alone, with the
+suites of others; `oidc-provider` behind Haechi.
 """
 
-import contextlib
 import json
-import os
-import pathlib
-import re
-import signal
-import subprocess
+import sys
 import tempfile
-import threading
 import time
 
-from chromium import Browser, signs_in
-from clients import INSPECTOR
-from haechi import Gateway, toml_string, upstream
+from chromium import Browser
+from desk import CALL, PATH, RULES, Desk, sample
+from haechi import Gateway, toml_string
+from oauth_suites import authlab, conformance
 from provider import ROBOT_SECRET, Provider, client
-from stand import HAECHI, HERE, NODE, PYTHON, Checks, free_port, initialize, post
-
-PATH = "/sample/mcp"
-CALL = {"tool": "secure_data_access", "arguments": {"query": "backup"}}
-
-
-# ---- the three clients, each opening its own address ---------------------------------------------
-
-
-class Signing:
-    """A client that signs in: prints an address on the way, and one JSON object at the end."""
-
-    def __init__(self, command, env=None):
-        self.child = subprocess.Popen(
-            [str(part) for part in command], env={**os.environ, **(env or {})}, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        )
-        self.lines = []
-        self.came = threading.Condition()
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
-
-    def read(self):
-        for line in self.child.stdout:
-            with self.came:
-                self.lines.append(line)
-                self.came.notify_all()
-
-    def address(self, pattern, seconds=40):
-        """The address to open, or None when the client ended without one."""
-        end = time.monotonic() + seconds
-        with self.came:
-            while time.monotonic() < end:
-                found = re.search(pattern, "".join(self.lines))
-                if found:
-                    return found.group(1)
-                if self.child.poll() is not None:
-                    return None
-                self.came.wait(0.1)
-        raise TimeoutError(f"no address to open: {''.join(self.lines)[-600:]}")
-
-    def end(self):
-        """All it said."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.child.wait(timeout=40)
-        self.reader.join(timeout=2)
-        return "".join(self.lines)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.child.pid, signal.SIGKILL)
-        self.child.wait()
-
-
-def sdk(command, want):
-    def sign(browser, person, on_page=None):
-        with Signing([*command, json.dumps(want)]) as one:
-            url = one.address(r'\{"open": ?"([^"]+)"\}')
-            if url:
-                signs_in(browser, url, f"http://127.0.0.1:{want['port']}/callback", person, on_page)
-            return json.loads(one.end().strip().splitlines()[-1])
-
-    return sign
-
-
-def typescript(want):
-    return sdk([NODE, HERE / "signed_in.mjs"], want)
-
-
-def python(want):
-    return sdk([PYTHON, HERE / "signed_in.py"], want)
-
-
-def inspector(want):
-    def sign(browser, person, on_page=None):
-        arguments = [f"{key}={value}" for key, value in want["arguments"].items()]
-        command = [
-            NODE, INSPECTOR, "--cli", want["url"], "--transport", "http", "--format", "json",
-            "--protocol-era", want.get("era", "legacy"), "--client-id", want["client_id"],
-            "--callback-url", f"http://127.0.0.1:{want['port']}/callback", "--method", "tools/call",
-            "--tool-name", want["tool"], "--tool-arg", *arguments,
-        ]
-        with tempfile.TemporaryDirectory() as home, Signing(command, quiet(home)) as one:
-            url = one.address(r"navigate to: (http\S+)")
-            if url:
-                signs_in(browser, url, f"http://127.0.0.1:{want['port']}/callback", person, on_page)
-            return last_object(one.end())
-
-    return sign
-
-
-def quiet(home):
-    """The Inspector's surroundings: where it keeps tokens, and an opener of browsers that opens none."""
-    opener = pathlib.Path(home) / "xdg-open"
-    opener.write_text("#!/bin/sh\nexit 0\n")
-    opener.chmod(0o755)
-    path = f"{home}:{os.environ['PATH']}"
-    return {"HOME": home, "PATH": path, "MCP_AUTO_OPEN_ENABLED": "true", "NO_COLOR": "1"}
-
-
-def last_object(text):
-    """The result among what the Inspector said."""
-    for start in [match.start() for match in re.finditer(r"^\{", text, re.M)][::-1]:
-        with contextlib.suppress(ValueError):
-            return json.JSONDecoder().raw_decode(text[start:])[0]
-    return {"connect": {"message": text[-600:]}}
-
-
-CLIENTS = {"TypeScript": typescript, "Python": python, "Inspector": inspector}
-# The Inspector's eras are two settings of one client; the SDKs negotiate by themselves.
-ERAS = {"TypeScript": "auto", "Python": "auto", "Inspector": "modern"}
+from signing import CLIENTS, ERAS, strict
+from stand import Checks, free_port, initialize, modern, post
 
 
 def all_sign_in(checks, label, browser, gateway, client_id, port, person, holds):
@@ -149,19 +33,7 @@ def all_sign_in(checks, label, browser, gateway, client_id, port, person, holds)
 # ---- oidc-provider as the only issuer ------------------------------------------------------------
 
 
-def sample(home):
-    command = [HAECHI, "sample-server", "--data-dir", f"{home}/sample"]
-    return upstream("sample", command=command, more='caller = "signed"\nscopes = ["tools:call"]\n')
-
-
-RULES = """
-[roles."*"]
-allow = [{ tool = "sample:secure_data_access", scopes = ["tools:call"] }]
-[roles.staff]
-allow = ["sample:get_weather"]
-[outbound]
-allow_loopback = true
-"""
+OPEN_RULES = RULES.replace('{ tool = "sample:secure_data_access", scopes = ["tools:call"] }', '"sample:secure_data_access"')
 
 
 def issuer_settings(provider, lines):
@@ -213,12 +85,80 @@ def only_issuer(checks, browser, format):
             checks.check(f"{label}: the gateway's log holds no token", "eyJ" not in log)
 
 
+def by_userinfo(checks, browser):
+    """A provider that offers nothing better is asked with each token whose it is."""
+    label, back = "oidc-provider, userinfo", f"http://127.0.0.1:{free_port()}/callback"
+    how = 'tokens = "userinfo"\ndangerous_accept_any_audience = true\nclaims = { roles = "groups" }'
+    with tempfile.TemporaryDirectory() as home, Provider(client("outside", back)) as provider:
+        with Gateway(sample(home, scopes=False) + OPEN_RULES + issuer_settings(provider, how)) as gateway:
+            browser.forget()
+            token = provider.token_of(browser, back, ("yuna-7", "any"))
+            answer = call(gateway, token)
+            held = all(text in repr(answer) for text in ("yuna-7", "Yuna Kim"))
+            checks.check(f"{label}: called by name", answer.status == 200 and held, repr(answer))
+            checks.check(f"{label}: no token: 401", status(gateway, None) == 401)
+            checks.check(f"{label}: a token made up: 401", status(gateway, "never-issued") == 401)
+            revoked = provider.token_of(browser, back, ("yuna-7", "any"))
+            provider.revoke(revoked, "outside")
+            checks.check(f"{label}: a revoked token: 401", status(gateway, revoked) == 401)
+
+
+def call(gateway, token):
+    """The tool, without a client in between."""
+    params = {"name": CALL["tool"], "arguments": CALL["arguments"]}
+    body, headers = modern("tools/call", params)
+    return post(gateway.port, PATH, body, {**headers, "authorization": f"Bearer {token}"})
+
+
+# ---- Haechi alone --------------------------------------------------------------------------------
+
+
+def alone(checks, browser, home):
+    with Desk(home) as desk:
+        port = free_port()
+        back = f"http://127.0.0.1:{port}/callback"
+        person = desk.person("yuna", "staff")
+        program = desk.add_client("Outside", "--redirect-uri", back)
+        server = desk.add_client(
+            "Outside server", "--confidential", "--grant", "client_credentials", "--grant", "token_exchange",
+            "--role", "staff", "--audience", desk.gateway.url(PATH), "--scope", "tools:call",
+        )
+        all_sign_in(checks, "alone", browser, desk.gateway, program["client_id"], port, person, ("yuna",))
+        with checks.guard("alone: openid-client"):
+            browser.forget()
+            want = {
+                "issuer": desk.gateway.url(""), "client_id": program["client_id"], "port": port,
+                "resource": desk.gateway.url(PATH), "scope": "openid tools:call",
+                "server": {key: server[key] for key in ("client_id", "client_secret")},
+            }
+            strict(checks, "alone, openid-client", browser, want, person)
+        for suite in (conformance, authlab):
+            with checks.guard(suite.__name__):
+                suite(checks, browser, desk, person)
+        log = desk.gateway.process.log()
+        checks.check("alone: the gateway's log holds no token", "eyJ" not in log and "hr_" not in log)
+
+
+# ---- oidc-provider behind Haechi -----------------------------------------------------------------
+
+
+def federated(checks, browser, home):
+    """People of the provider become people here by rule, and sign in there."""
+
+
 def main():
     checks = Checks()
+    parts = {
+        "jwt": lambda browser, _: only_issuer(checks, browser, "jwt"),
+        "opaque": lambda browser, _: only_issuer(checks, browser, "opaque"),
+        "userinfo": lambda browser, _: by_userinfo(checks, browser),
+        "alone": lambda browser, home: alone(checks, browser, home),
+        "federated": lambda browser, home: federated(checks, browser, home),
+    }
     with Browser() as browser:
-        for format in ("jwt", "opaque"):
-            with checks.guard(f"oidc-provider, {format}"):
-                only_issuer(checks, browser, format)
+        for name in sys.argv[1:] or parts:
+            with checks.guard(name), tempfile.TemporaryDirectory() as home:
+                parts[name](browser, home)
     checks.close()
 
 

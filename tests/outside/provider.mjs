@@ -41,6 +41,7 @@ const provider = new Provider(issuer, {
     token.accountId ? person(token.accountId) : { sub: token.clientId, groups: ['robots'] },
   features: {
     devInteractions: { enabled: true },
+    dPoP: { enabled: true },
     clientCredentials: { enabled: true },
     introspection: { enabled: true, allowedPolicy: () => true },
     revocation: { enabled: true, allowedPolicy: () => true },
