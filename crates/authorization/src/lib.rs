@@ -9,6 +9,7 @@ mod config;
 mod csrf;
 mod ensure;
 mod error;
+mod federation;
 mod form;
 mod interaction;
 mod page;
@@ -27,5 +28,9 @@ pub use clients::{
 };
 pub use config::{AuthorizationConfig, Dynamic, OfferedResource, Scope};
 pub(crate) use error::OAuthError;
+pub use federation::{
+    Arrived, Begin, Federation, FederationError, FederationRooms, Label, PersonClaims, ProviderConfig,
+    Purpose, RoleRule, SignedOutElsewhere, Who, Word,
+};
 pub use server::{AuthorizationServer, Rooms, Stores};
 pub use visit::Visit;
