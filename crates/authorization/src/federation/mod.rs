@@ -81,9 +81,8 @@ impl Federation {
     #[must_use]
     pub fn new(base: &str, providers: Vec<ProviderConfig>, rooms: FederationRooms) -> Self {
         let base = base.trim_end_matches('/');
-        let named = |config: ProviderConfig| {
-            (config.name.clone(), Provider::new(config, base, &rooms))
-        };
+        let named =
+            |config: ProviderConfig| (config.name.clone(), Provider::new(config, base, &rooms));
         let providers = providers.into_iter().map(named).collect();
         Self { providers, rooms, turns: Turns::default() }
     }

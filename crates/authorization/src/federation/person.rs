@@ -59,8 +59,10 @@ impl Person {
 
     /// The domain of an address that the provider has verified, and that can be read in one way only.
     pub(crate) fn verified_domain(&self) -> Option<&str> {
-        let (local, domain) = self.email.as_deref().filter(|_| self.email_verified)?.split_once('@')?;
-        let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let (local, domain) =
+            self.email.as_deref().filter(|_| self.email_verified)?.split_once('@')?;
+        let plain =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
         let single = !domain.contains('@') && !local.contains('"');
         (plain(domain) && !local.is_empty() && !local.contains(char::is_whitespace) && single)
             .then_some(domain)

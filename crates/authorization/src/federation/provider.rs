@@ -195,8 +195,11 @@ impl Provider {
             rooms.client.redeem(&server, &self.registration, (pending, code), None).await;
         let tokens = redeemed.map_err(FederationError::Token)?;
         let nonce = pending.nonce.as_ref().and_then(Secret::expose_str).unwrap_or_default();
-        let expected =
-            ExpectedIdToken { nonce: Some(nonce), max_age, access_token: Some(&tokens.access_token) };
+        let expected = ExpectedIdToken {
+            nonce: Some(nonce),
+            max_age,
+            access_token: Some(&tokens.access_token),
+        };
         let text = tokens.id_token.clone().ok_or(FederationError::NoIdToken)?;
         let id_token = self.verified(rooms, &server, &text, &expected).await?;
         let subject = subject(&id_token.claims, &self.config.claims);

@@ -183,14 +183,15 @@ impl Federation {
         let Some(refresh_token) = arrival.refresh_token.as_ref().and_then(Secret::expose_str)
         else {
             let name = &provider.config.name;
-            tracing::warn!(provider = name, "a provider that is to be asked again gave no refresh token");
+            tracing::warn!(
+                provider = name,
+                "a provider that is to be asked again gave no refresh token"
+            );
             self.rooms.accounts.remove(&sid, &place(provider)).await?;
             return Ok(());
         };
-        let kept = Kept {
-            refresh_token: refresh_token.to_owned(),
-            sub: arrival.id_token.subject.clone(),
-        };
+        let kept =
+            Kept { refresh_token: refresh_token.to_owned(), sub: arrival.id_token.subject.clone() };
         let now = self.rooms.clock.now();
         let account = StoredAccount {
             upstream: place(provider),
@@ -233,7 +234,8 @@ impl Federation {
     }
 
     async fn kept(&self, sid: &Sid, account: &StoredAccount) -> Result<Kept, FederationError> {
-        let sealed = String::from_utf8(account.sealed.clone()).map_err(|_| FederationError::Kept)?;
+        let sealed =
+            String::from_utf8(account.sealed.clone()).map_err(|_| FederationError::Kept)?;
         let text = self.rooms.sealer.open(sid, SEALED_FOR, &Sealed(sealed)).await?;
         serde_json::from_slice(text.expose()).map_err(|_| FederationError::Kept)
     }

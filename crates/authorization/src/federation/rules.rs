@@ -35,7 +35,8 @@ impl Who {
     /// Whether `person` is meant.
     pub(crate) fn means(&self, person: &Person) -> bool {
         let group = || person.groups.iter().any(|group| any(&self.groups, group));
-        let domain = || person.verified_domain().is_some_and(|it| is_one_of(&self.email_domains, it));
+        let domain =
+            || person.verified_domain().is_some_and(|it| is_one_of(&self.email_domains, it));
         let claim = |(path, globs): &(ClaimPath, Vec<String>)| holds(&person.claims, path, globs);
         !self.is_empty()
             && (self.groups.is_empty() || group())
@@ -158,7 +159,13 @@ mod tests {
         let who = Who { email_domains: texts(&["example.com"]), ..Who::default() };
         assert!(who.means(&person()));
         assert!(!who.means(&Person { email_verified: false, ..person() }));
-        for email in ["example.com", "@example.com", "a@evil.com@example.com", "a@example.com ", "a b@example.com"] {
+        for email in [
+            "example.com",
+            "@example.com",
+            "a@evil.com@example.com",
+            "a@example.com ",
+            "a b@example.com",
+        ] {
             let email = Some(email.to_owned());
             assert!(!who.means(&Person { email: email.clone(), ..person() }), "{email:?}");
         }

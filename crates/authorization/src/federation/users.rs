@@ -30,11 +30,8 @@ impl Federation {
             return self.create(provider, person).await;
         };
         let user = self.enabled(&login.user_id).await?;
-        let user = if is_home(&login, &user) {
-            self.follow(provider, person, &user).await?
-        } else {
-            user
-        };
+        let user =
+            if is_home(&login, &user) { self.follow(provider, person, &user).await? } else { user };
         self.rooms.logins.touch(issuer, &person.subject, now).await?;
         Ok(user)
     }

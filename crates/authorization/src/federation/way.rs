@@ -197,12 +197,7 @@ impl Federation {
         })
     }
 
-    async fn keep(
-        &self,
-        state: &str,
-        away: &Away,
-        now: Timestamp,
-    ) -> Result<(), FederationError> {
+    async fn keep(&self, state: &str, away: &Away, now: Timestamp) -> Result<(), FederationError> {
         let text = serde_json::to_vec(away).map_err(|_| FederationError::Kept)?;
         let sealed = self.rooms.identity.seal_with_secret(SEALED_FOR, state, &Secret::new(text));
         let ticket = Ticket {
@@ -216,11 +211,7 @@ impl Federation {
 
     /// The sign-in that `state` belongs to, taken for good. Another browser cannot take it: it does
     /// not even end it.
-    async fn come_back(
-        &self,
-        state: &str,
-        browser: Option<&str>,
-    ) -> Result<Away, FederationError> {
+    async fn come_back(&self, state: &str, browser: Option<&str>) -> Result<Away, FederationError> {
         let (kind, digest, now) =
             (TicketKind::Federation, sha256(state.as_bytes()), self.rooms.clock.now());
         let body = self.rooms.tickets.find(kind, &digest, now).await?;
