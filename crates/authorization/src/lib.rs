@@ -29,8 +29,8 @@ pub use clients::{
 pub use config::{AuthorizationConfig, Dynamic, OfferedResource, Scope};
 pub(crate) use error::OAuthError;
 pub use federation::{
-    Arrived, Begin, Federation, FederationError, FederationRooms, Label, PersonClaims, ProviderConfig,
-    Purpose, RoleRule, SignedOutElsewhere, Who, Word,
+    Arrived, Begin, Federation, FederationError, FederationRooms, Label, PersonClaims,
+    ProviderConfig, Purpose, RoleRule, SignedOutElsewhere, Who, Word,
 };
 pub use server::{AuthorizationServer, Rooms, Stores};
 pub use visit::Visit;

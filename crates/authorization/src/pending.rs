@@ -1,10 +1,7 @@
 //! What other parts of this server will do; each piece goes when its part comes.
 
-use bytes::Bytes;
-use http::Response;
-
 use crate::token::{TokenAnswer, TokenRequest};
-use crate::{AuthorizationServer, OAuthError, Visit};
+use crate::{AuthorizationServer, OAuthError};
 
 impl AuthorizationServer {
     /// One token for another (RFC 8693).
@@ -21,14 +18,5 @@ impl AuthorizationServer {
         _request: &TokenRequest<'_>,
     ) -> Result<TokenAnswer, OAuthError> {
         Err(OAuthError::failed("pending"))
-    }
-
-    /// Sign-in at another provider, below `/oauth/federation/`.
-    pub(crate) async fn answer_federation(
-        &self,
-        _visit: &Visit<'_>,
-        _path: &str,
-    ) -> Option<Response<Bytes>> {
-        None
     }
 }

@@ -15,7 +15,7 @@ use http::{Method, Response};
 
 use crate::clients::{Documents, KeySets, Registrations, registrations};
 use crate::protocol::cors;
-use crate::{AuthorizationConfig, OAuthError, OfferedResource, Visit};
+use crate::{AuthorizationConfig, Federation, OAuthError, OfferedResource, Visit};
 
 /// Where the authorization server keeps what it knows.
 #[derive(Clone, Debug)]
@@ -62,6 +62,7 @@ pub struct AuthorizationServer {
     pub(crate) documents: Documents,
     pub(crate) key_sets: KeySets,
     pub(crate) registrations: Registrations,
+    pub(crate) federation: Option<Arc<Federation>>,
 }
 
 impl fmt::Debug for AuthorizationServer {
@@ -158,7 +159,8 @@ impl AuthorizationServer {
         let (documents, key_sets) = (Documents::default(), KeySets::default());
         let registrations = registrations();
         let resources = ArcSwap::from_pointee(config.resources.clone());
-        Self { config, resources, rooms, stores, documents, key_sets, registrations }
+        let federation = None;
+        Self { config, resources, rooms, stores, documents, key_sets, registrations, federation }
     }
 
     /// Replaces what tokens can be for, from now on.

@@ -1,6 +1,6 @@
 //! Browsers: the cookies they carry, and who is signed in with which.
 
-use haechi_core::{StoredBrowserSession, StoredUser};
+use haechi_core::{StoredBrowserSession, StoredUser, Timestamp};
 use http::header::{COOKIE, HeaderValue};
 
 use crate::interaction::SignedIn;
@@ -134,6 +134,19 @@ impl AuthorizationServer {
         methods: Vec<String>,
         details: String,
     ) -> Result<BrowserSession, OAuthError> {
+        // A user whose tokens were ended within this very millisecond signs in after that.
+        let now = self.now().max(user.not_before);
+        self.begin_session_since(visit, user, (methods, details), now).await
+    }
+
+    /// The same for somebody who proved itself elsewhere, at `authenticated_at`.
+    pub(crate) async fn begin_session_since(
+        &self,
+        visit: &Visit<'_>,
+        user: &StoredUser,
+        (methods, details): (Vec<String>, String),
+        authenticated_at: Timestamp,
+    ) -> Result<BrowserSession, OAuthError> {
         self.end_session(visit).await?;
         let mut all = self.stores.sessions.list(&user.user_id).await?;
         while all.len() >= MAX_SESSIONS {
@@ -141,12 +154,11 @@ impl AuthorizationServer {
             self.stores.sessions.remove(&oldest.sha256).await?;
         }
         let secret = self.random_text()?;
-        // A user whose tokens were ended within this very millisecond signs in after that.
         let now = self.now().max(user.not_before);
         let stored = StoredBrowserSession {
             sha256: haechi_identity::sha256(secret.as_bytes()),
             user_id: user.user_id.clone(),
-            authenticated_at: now,
+            authenticated_at,
             methods,
             details,
             created_at: now,

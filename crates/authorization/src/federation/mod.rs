@@ -12,6 +12,7 @@
 
 mod config;
 mod error;
+mod page;
 mod person;
 mod provider;
 mod recheck;
@@ -36,6 +37,8 @@ pub use recheck::Word;
 pub use rules::Who;
 pub use sign_out::SignedOutElsewhere;
 pub use way::{Arrived, Begin, Purpose};
+
+pub(crate) use page::{ProviderLink, sentence};
 
 use provider::Provider;
 use recheck::Turns;
@@ -73,6 +76,7 @@ pub struct Federation {
     providers: BTreeMap<String, Provider>,
     rooms: FederationRooms,
     turns: Turns,
+    passwords: bool,
 }
 
 impl Federation {
@@ -84,7 +88,19 @@ impl Federation {
         let named =
             |config: ProviderConfig| (config.name.clone(), Provider::new(config, base, &rooms));
         let providers = providers.into_iter().map(named).collect();
-        Self { providers, rooms, turns: Turns::default() }
+        Self { providers, rooms, turns: Turns::default(), passwords: true }
+    }
+
+    /// Leaves these providers as the only way in: no passwords are taken in browsers.
+    #[must_use]
+    pub fn without_passwords(self) -> Self {
+        Self { passwords: false, ..self }
+    }
+
+    /// Whether people may sign in with passwords besides.
+    #[must_use]
+    pub const fn has_passwords(&self) -> bool {
+        self.passwords
     }
 
     /// What settings say of each provider, by name.

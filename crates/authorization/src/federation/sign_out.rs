@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::federation::provider::{Arrival, Provider};
-use crate::federation::{Federation, FederationError};
+use crate::federation::{Federation, FederationError, Label};
 
 /// What an ID token is sealed for.
 const SEALED_FOR: &str = "federation-id-token";
@@ -91,6 +91,12 @@ impl Federation {
             query.append_pair("post_logout_redirect_uri", after);
         }
         Some(url.into())
+    }
+
+    /// What the provider of a session is called.
+    pub(crate) fn label_of(&self, session: &StoredBrowserSession) -> Option<&Label> {
+        let provider = self.providers.get(&Details::read(session)?.provider)?;
+        Some(&provider.config.label)
     }
 
     /// Without a hint the provider asks the person; that is no reason not to go there.

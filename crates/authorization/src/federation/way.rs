@@ -171,7 +171,12 @@ impl Federation {
             Purpose::SignIn(_) => self.user_of(known, &arrival.person).await?,
             Purpose::Link(user_id) => self.link(known, &arrival.person, user_id).await?,
         };
-        self.arrived(known, away.purpose, user, arrival).await
+        // What was asked for and held counts, whatever both clocks say.
+        let least = away.max_age_secs.map(|age| away.asked_at.before(Duration::from_secs(age)));
+        let stated = arrival.id_token.authenticated_at.unwrap_or_default().min(now);
+        let authenticated_at = stated.max(least.unwrap_or_default());
+        let arrived = self.arrived(known, away.purpose, user, arrival).await?;
+        Ok(Arrived { authenticated_at, ..arrived })
     }
 
     async fn arrived(

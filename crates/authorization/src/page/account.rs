@@ -6,13 +6,14 @@ use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use haechi_core::FactorKind;
+use haechi_core::{FactorKind, StoredLogin};
 use http::Response;
 
 use super::answer::{Frame, Page, minute, see_other};
 use super::consent::{host_of, name_of};
 use super::next::Step;
 use crate::csrf::form_word;
+use crate::federation::ProviderLink;
 use crate::form::Form;
 use crate::session::{BrowserSession, Cookie};
 use crate::{AuthorizationServer, OAuthError, Visit};
@@ -31,6 +32,7 @@ struct AccountPage {
     factors: Vec<Row>,
     codes_left: Option<usize>,
     logins: Vec<Row>,
+    linkable: Vec<ProviderLink>,
 }
 
 /// Something that can be ended.
@@ -63,6 +65,7 @@ impl AuthorizationServer {
             factors: self.factor_rows(&session, &frame).await?,
             codes_left: self.factors().recovery_codes_left(&session.user.user_id).await?,
             logins: self.login_rows(&session, &frame).await?,
+            linkable: self.linkable(&session, frame.language).await?,
             frame,
         };
         Ok(Page::PLAIN.show(visit, &template))
@@ -164,7 +167,7 @@ impl AuthorizationServer {
     ) -> Result<Vec<Row>, OAuthError> {
         let all = self.stores.logins.list(&session.user.user_id).await?;
         let last = frame.say("last used", "마지막 사용");
-        let row = |login: haechi_core::StoredLogin| Row {
+        let row = |login: StoredLogin| Row {
             id: login_id(&login.issuer, &login.subject),
             name: host_of(&login.issuer).unwrap_or(login.issuer),
             detail: format!("{last} {}", minute(login.last_sign_in_at)),
@@ -226,7 +229,10 @@ impl AuthorizationServer {
 
     async fn end_login(&self, session: &BrowserSession, id: &str) -> Result<(), OAuthError> {
         let all = self.stores.logins.list(&session.user.user_id).await?;
-        if let Some(login) = all.iter().find(|one| login_id(&one.issuer, &one.subject) == id) {
+        // The one that the user came by is who the user is; it is as old as the user.
+        let linked = |one: &&StoredLogin| one.created_at != session.user.created_at;
+        let named = |one: &&StoredLogin| login_id(&one.issuer, &one.subject) == id;
+        if let Some(login) = all.iter().filter(linked).find(named) {
             self.stores.logins.remove(&login.issuer, &login.subject).await?;
         }
         Ok(())

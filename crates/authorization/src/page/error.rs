@@ -22,7 +22,8 @@ impl AuthorizationServer {
     pub(crate) fn error_page(&self, visit: &Visit<'_>, error: &OAuthError) -> Response<Bytes> {
         self.rooms.guard.count_refusal(visit.origin, error.word);
         let frame = Frame::new(visit, "account", None);
-        let (english, korean) = sentence(error);
+        let elsewhere = crate::federation::sentence(error.word);
+        let (english, korean) = elsewhere.unwrap_or_else(|| sentence(error));
         let sentence = frame.say(english, korean);
         let (code, description) = (error.code.as_str(), error.description());
         let page = Page { status: error.code.status(), ..Page::PLAIN };

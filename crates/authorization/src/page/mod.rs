@@ -14,12 +14,16 @@ mod sign_in;
 mod sign_out;
 mod style;
 
+pub(crate) use answer::{see_other, with_cookie};
+pub(crate) use sign_in::not_recorded;
+
 use bytes::Bytes;
 use haechi_core::TicketKind;
 use http::{Method, Response};
 
 use crate::form::Form;
 use crate::interaction::Interaction;
+use crate::session::BrowserSession;
 use crate::{AuthorizationServer, OAuthError, Visit};
 
 impl AuthorizationServer {
@@ -47,12 +51,20 @@ impl AuthorizationServer {
         Some(answer.unwrap_or_else(|error| self.error_page(visit, &error)))
     }
 
+    /// Whether somebody who is signed in has shown all that is needed.
+    pub(crate) async fn is_complete(&self, session: &BrowserSession) -> Result<bool, OAuthError> {
+        Ok(self.step(Some(session), None).await? == next::Step::Done)
+    }
+
     /// The ticket of a request, and what waits under it: `None` where there is no ticket.
     ///
     /// # Errors
     ///
     /// `interaction-gone` when it was answered, or took too long.
-    async fn waiting(&self, form: &Form) -> Result<Option<(String, Interaction)>, OAuthError> {
+    pub(crate) async fn waiting(
+        &self,
+        form: &Form,
+    ) -> Result<Option<(String, Interaction)>, OAuthError> {
         let Some(ticket) = form.one("ticket") else { return Ok(None) };
         let found = self.find_ticket(TicketKind::Interaction, ticket).await?;
         let gone = || {

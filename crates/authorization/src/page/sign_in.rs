@@ -8,9 +8,10 @@ use haechi_identity::{SignInAttempt, SignInError};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Response, StatusCode};
 
-use super::answer::{Frame, Page, form_target, with_cookie};
+use super::answer::{Frame, Page, form_target, see_other, with_cookie};
 use crate::csrf::form_word;
 use crate::error::ErrorCode;
+use crate::federation::ProviderLink;
 use crate::form::Form;
 use crate::interaction::Interaction;
 use crate::session::Cookie;
@@ -29,15 +30,7 @@ struct SignInPage {
     ticket: Option<String>,
     username: String,
     providers: Vec<ProviderLink>,
-}
-
-/// Another provider to sign in at.
-#[derive(Clone, Debug)]
-pub(crate) struct ProviderLink {
-    /// What people call it.
-    pub(crate) name: String,
-    /// Where the sign-in there begins, an address of this server.
-    pub(crate) address: String,
+    passwords: bool,
 }
 
 /// What a form is shown with.
@@ -55,6 +48,10 @@ impl AuthorizationServer {
     ) -> Result<Response<Bytes>, OAuthError> {
         let waiting = self.waiting(&Form::of_query(visit)?).await?;
         let waiting = waiting.as_ref().map(|(ticket, asked)| (ticket.as_str(), asked));
+        let (ticket, asked) = waiting.unzip();
+        if let Some(address) = self.only_way(asked, ticket) {
+            return Ok(see_other(&address));
+        }
         let hint = waiting.and_then(|(_, asked)| asked.login_hint.as_deref()).unwrap_or_default();
         let username = if hint.chars().count() <= MAX_HINT_CHARS { hint } else { "" };
         self.show_sign_in(visit, &Shown { waiting, username, error: None })
@@ -84,7 +81,8 @@ impl AuthorizationServer {
             word: form_word(&visitor, &purpose(ticket)),
             ticket: ticket.map(str::to_owned),
             username: shown.username.to_owned(),
-            providers: self.provider_links(ticket),
+            providers: self.provider_links(ticket, frame.language),
+            passwords: self.has_passwords(),
             frame,
         };
         let mut response = page.show(visit, &template);
@@ -98,14 +96,13 @@ impl AuthorizationServer {
         Ok(with_cookie(response, fresh))
     }
 
-    /// Where else people of this house sign in.
-    fn provider_links(&self, _ticket: Option<&str>) -> Vec<ProviderLink> {
-        Vec::new()
-    }
-
     /// Checks what was typed and goes on.
     pub(super) async fn signed_in(&self, visit: &Visit<'_>) -> Result<Response<Bytes>, OAuthError> {
         let form = Form::of_body(visit)?;
+        if !self.has_passwords() {
+            let text = "nobody signs in with a password here; choose a provider";
+            return Err(OAuthError::new(ErrorCode::AccessDenied, "password-off", text));
+        }
         let ticket = form.one("ticket");
         self.check_form(visit, &form, Cookie::Visitor.read(visit), &purpose(ticket))?;
         let waiting = self.waiting(&form).await?;

@@ -6,6 +6,7 @@ use http::Response;
 
 use super::answer::{Frame, Page, with_cookie};
 use crate::csrf::form_word;
+use crate::federation::ProviderLink;
 use crate::form::Form;
 use crate::session::Cookie;
 use crate::{AuthorizationServer, OAuthError, Visit};
@@ -17,6 +18,7 @@ const PURPOSE: &str = "sign-out";
 struct SignOutPage {
     frame: Frame,
     word: Option<String>,
+    elsewhere: Option<ProviderLink>,
 }
 
 impl AuthorizationServer {
@@ -28,7 +30,7 @@ impl AuthorizationServer {
         let session = self.session(visit).await?;
         let word = session.map(|session| form_word(&session.secret, PURPOSE));
         let frame = Frame::new(visit, "sign-out", None);
-        Ok(Page::PLAIN.show(visit, &SignOutPage { frame, word }))
+        Ok(Page::PLAIN.show(visit, &SignOutPage { frame, word, elsewhere: None }))
     }
 
     /// Ends the session of this browser.
@@ -38,9 +40,14 @@ impl AuthorizationServer {
     ) -> Result<Response<Bytes>, OAuthError> {
         let form = Form::of_body(visit)?;
         self.check_form(visit, &form, Cookie::Session.read(visit), PURPOSE)?;
+        let session = self.session(visit).await?;
         self.end_session(visit).await?;
         let frame = Frame::new(visit, "sign-out", None);
-        let response = Page::PLAIN.show(visit, &SignOutPage { frame, word: None });
+        let elsewhere = match &session {
+            Some(session) => self.sign_out_elsewhere(session, frame.language).await,
+            None => None,
+        };
+        let response = Page::PLAIN.show(visit, &SignOutPage { frame, word: None, elsewhere });
         Ok(with_cookie(response, Cookie::Session.end(visit)))
     }
 }

@@ -62,6 +62,7 @@ impl AuthorizationServer {
         }
         let scopes = scope::narrow(&grant.scopes, request.form.one("scope"))?;
         let resources = resource::narrow(&grant.resources, request.form)?;
+        self.ask_provider(&grant, request.grant.as_str()).await?;
         let user = self.standing_user(&grant.user_id).await?;
         if grant.authenticated_at < user.not_before {
             let text = "everything this person had granted was ended; sign in again";
