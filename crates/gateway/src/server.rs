@@ -1,5 +1,6 @@
 //! The listener: connections, TLS, and an orderly end.
 
+mod clients;
 mod connection;
 mod tls;
 

@@ -115,6 +115,11 @@ impl Findings {
         if let Some(tls) = &settings.listen.tls {
             missing("listen.tls.certificate".to_owned(), &tls.certificate);
             missing("listen.tls.key".to_owned(), &tls.key);
+            if let Some(haechi_assembly::settings::ClientCertificates::SignedBy(file)) =
+                &tls.clients
+            {
+                missing("listen.tls.client_authorities".to_owned(), file);
+            }
         }
         if let Some(authorities) = &settings.outbound.authorities {
             missing("outbound.authorities".to_owned(), authorities);

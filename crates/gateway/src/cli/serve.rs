@@ -125,7 +125,7 @@ fn start_metrics(
 
 fn load_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, Failure> {
     let Some(files) = &settings.listen.tls else { return Ok(None) };
-    let loaded = Tls::load(&files.certificate, &files.key);
+    let loaded = Tls::load(files);
     loaded
         .map(|tls| Some(Arc::new(tls)))
         .map_err(|error| Failure::of(&error).help("look at `listen.tls` in the settings"))

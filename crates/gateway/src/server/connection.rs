@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use haechi_face::credentials::ClientCertificate;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -14,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::Tls;
+use super::tls::Accepted;
 use crate::gateway::Gateway;
 use crate::transport::http::answer;
 
@@ -38,11 +40,15 @@ impl Connection {
         let Ok(peer) = stream.peer_addr() else { return };
         // Small answers must not wait for an acknowledgement (Nagle).
         let _ = stream.set_nodelay(true);
-        let Some(tls) = self.tls.clone() else { return self.http1(stream, peer).await };
+        let Some(tls) = self.tls.clone() else { return self.http1(stream, peer, None).await };
         let limit = self.gateway.http.limits.header_timeout;
         match tokio::time::timeout(limit, tls.accept(stream)).await {
-            Ok(Ok((stream, true))) => self.http2(stream, peer).await,
-            Ok(Ok((stream, false))) => self.http1(stream, peer).await,
+            Ok(Ok(Accepted { stream, http2: true, certificate })) => {
+                self.http2(stream, peer, certificate).await;
+            }
+            Ok(Ok(Accepted { stream, http2: false, certificate })) => {
+                self.http1(stream, peer, certificate).await;
+            }
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
@@ -52,11 +58,17 @@ impl Connection {
     /// stalls inside the preface unbounded in time.
     ///
     /// A peer that closes its sending half has hung up: that is how a cancelled call is noticed.
-    async fn http1(self, stream: impl Stream, peer: SocketAddr) {
+    async fn http1(
+        self,
+        stream: impl Stream,
+        peer: SocketAddr,
+        certificate: Option<ClientCertificate>,
+    ) {
         let limits = &self.gateway.http.limits;
         let gateway = Arc::clone(&self.gateway);
-        let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             let gateway = Arc::clone(&gateway);
+            certificate.map(|certificate| request.extensions_mut().insert(certificate));
             async move { Ok::<_, Infallible>(answer(&gateway, peer, request).await) }
         });
         let mut server = http1::Builder::new();
@@ -73,11 +85,17 @@ impl Connection {
         report(self.watcher.watch(connection).await);
     }
 
-    async fn http2(self, stream: impl Stream, peer: SocketAddr) {
+    async fn http2(
+        self,
+        stream: impl Stream,
+        peer: SocketAddr,
+        certificate: Option<ClientCertificate>,
+    ) {
         let limits = &self.gateway.http.limits;
         let gateway = Arc::clone(&self.gateway);
-        let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             let gateway = Arc::clone(&gateway);
+            certificate.map(|certificate| request.extensions_mut().insert(certificate));
             async move { Ok::<_, Infallible>(answer(&gateway, peer, request).await) }
         });
         let header_bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use haechi_assembly::settings::{ClientCertificates, TlsFiles};
+use haechi_face::credentials::ClientCertificate;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, version};
 use tokio::net::TcpStream;
@@ -17,6 +19,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
+
+use super::clients;
 
 /// How often the files are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -41,12 +45,11 @@ pub(crate) enum TlsError {
     Handshake(#[source] std::io::Error),
 }
 
-/// A certificate with its key, watched for changes.
+/// A certificate with its key, and whom clients must be vouched for by, watched for changes.
 pub(crate) struct Tls {
-    certificate: PathBuf,
-    key: PathBuf,
+    files: TlsFiles,
     resolver: Arc<Resolver>,
-    acceptor: TlsAcceptor,
+    acceptor: ArcSwap<TlsAcceptor>,
 }
 
 struct Resolver(ArcSwap<CertifiedKey>);
@@ -64,42 +67,40 @@ impl ResolvesServerCert for Resolver {
 }
 
 impl Tls {
-    /// Reads both files: a chain, the server's own certificate first, and its key.
+    /// Reads the files: a chain, the server's own certificate first, its key, and those who sign
+    /// certificates of clients, where clients are asked for any.
     ///
     /// # Errors
     ///
     /// Every [`TlsError`] but `Handshake`.
-    pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
-        let resolver = Arc::new(Resolver(ArcSwap::from_pointee(read(certificate, key)?)));
-        let versions = [&version::TLS13, &version::TLS12];
-        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_protocol_versions(&versions)
-            .map_err(TlsError::Mismatch)?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&resolver) as Arc<dyn ResolvesServerCert>);
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        Ok(Self { certificate: certificate.into(), key: key.into(), resolver, acceptor })
+    pub(crate) fn load(files: &TlsFiles) -> Result<Self, TlsError> {
+        let pair = read(&files.certificate, &files.key)?;
+        let resolver = Arc::new(Resolver(ArcSwap::from_pointee(pair)));
+        let acceptor = ArcSwap::from_pointee(acceptor(files, &resolver)?);
+        Ok(Self { files: files.clone(), resolver, acceptor })
     }
 
     /// Reads the files again; handshakes from now on use them.
     ///
     /// # Errors
     ///
-    /// As [`Tls::load`]; the old certificate stays in force.
+    /// As [`Tls::load`]; what was read before stays in force.
     pub(crate) fn reload(&self) -> Result<(), TlsError> {
-        self.resolver.0.store(Arc::new(read(&self.certificate, &self.key)?));
+        let pair = read(&self.files.certificate, &self.files.key)?;
+        let acceptor = acceptor(&self.files, &self.resolver)?;
+        self.resolver.0.store(Arc::new(pair));
+        self.acceptor.store(Arc::new(acceptor));
         Ok(())
     }
 
-    /// Completes a handshake; says whether the peer chose HTTP/2.
-    pub(super) async fn accept(
-        &self,
-        stream: TcpStream,
-    ) -> Result<(TlsStream<TcpStream>, bool), TlsError> {
-        let stream = self.acceptor.accept(stream).await.map_err(TlsError::Handshake)?;
-        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok((stream, http2))
+    /// Completes a handshake.
+    pub(super) async fn accept(&self, stream: TcpStream) -> Result<Accepted, TlsError> {
+        let acceptor = self.acceptor.load_full();
+        let stream = acceptor.accept(stream).await.map_err(TlsError::Handshake)?;
+        let connection = stream.get_ref().1;
+        let http2 = connection.alpn_protocol() == Some(b"h2");
+        let certificate = clients::shown(connection.peer_certificates());
+        Ok(Accepted { stream, http2, certificate })
     }
 
     /// Reloads on SIGHUP and when a file changes, until `stop`.
@@ -119,21 +120,55 @@ impl Tls {
             }
             seen = now;
             match self.reload() {
-                Ok(()) => tracing::info!("certificate and key were read again"),
-                Err(error) => tracing::error!(%error, "the old certificate stays in force"),
+                Ok(()) => tracing::info!("certificates and key were read again"),
+                Err(error) => tracing::error!(%error, "the old certificates stay in force"),
             }
         }
     }
 
-    fn changed_at(&self) -> [Option<SystemTime>; 2] {
-        [&self.certificate, &self.key]
-            .map(|path| std::fs::metadata(path).and_then(|file| file.modified()).ok())
+    fn changed_at(&self) -> [Option<SystemTime>; 3] {
+        let authorities = match &self.files.clients {
+            Some(ClientCertificates::SignedBy(file)) => Some(file),
+            Some(ClientCertificates::SelfSigned) | None => None,
+        };
+        [Some(&self.files.certificate), Some(&self.files.key), authorities].map(|path| {
+            path.and_then(|path| std::fs::metadata(path).and_then(|file| file.modified()).ok())
+        })
     }
+}
+
+/// A connection whose handshake is complete.
+pub(super) struct Accepted {
+    pub(super) stream: TlsStream<TcpStream>,
+    /// Whether the peer chose HTTP/2.
+    pub(super) http2: bool,
+    /// What it proved to have the key of.
+    pub(super) certificate: Option<ClientCertificate>,
+}
+
+fn acceptor(files: &TlsFiles, resolver: &Arc<Resolver>) -> Result<TlsAcceptor, TlsError> {
+    let versions = [&version::TLS13, &version::TLS12];
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&versions)
+        .map_err(TlsError::Mismatch)?;
+    let config = match &files.clients {
+        Some(clients) => config.with_client_cert_verifier(clients::verifier(clients)?),
+        None => config.with_no_client_auth(),
+    };
+    let resolver = Arc::clone(resolver) as Arc<dyn ResolvesServerCert>;
+    let mut config = config.with_cert_resolver(resolver);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    if files.clients.is_some() {
+        // A session that is taken up again brings its certificate along unchecked.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls").field("certificate", &self.certificate).finish_non_exhaustive()
+        f.debug_struct("Tls").field("files", &self.files).finish_non_exhaustive()
     }
 }
 
@@ -155,12 +190,12 @@ fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
 mod tests {
     use super::*;
 
-    fn write_pair(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
+    fn write_pair(folder: &Path, name: &str) -> TlsFiles {
         let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
         let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
         std::fs::write(&certificate, made.cert.pem()).unwrap();
         std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-        (certificate, key)
+        TlsFiles { certificate, key, clients: None }
     }
 
     fn served(tls: &Tls) -> Vec<u8> {
@@ -170,8 +205,8 @@ mod tests {
     #[test]
     fn a_new_pair_of_files_is_served_and_a_broken_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let (certificate, key) = write_pair(folder.path(), "one.example");
-        let tls = Tls::load(&certificate, &key).unwrap();
+        let files = write_pair(folder.path(), "one.example");
+        let tls = Tls::load(&files).unwrap();
         let first = served(&tls);
 
         write_pair(folder.path(), "two.example");
@@ -179,7 +214,7 @@ mod tests {
         let second = served(&tls);
         assert_ne!(first, second);
 
-        std::fs::write(&certificate, "not a certificate").unwrap();
+        std::fs::write(&files.certificate, "not a certificate").unwrap();
         assert!(matches!(tls.reload(), Err(TlsError::NoCertificate(_))));
         assert_eq!(served(&tls), second, "the old certificate stays in force");
     }
@@ -187,8 +222,24 @@ mod tests {
     #[test]
     fn a_key_of_another_certificate_is_refused() {
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (certificate, _) = write_pair(one.path(), "one.example");
-        let (_, key) = write_pair(two.path(), "two.example");
-        assert!(matches!(Tls::load(&certificate, &key), Err(TlsError::Mismatch(_))));
+        let files = write_pair(one.path(), "one.example");
+        let key = write_pair(two.path(), "two.example").key;
+        assert!(matches!(Tls::load(&TlsFiles { key, ..files }), Err(TlsError::Mismatch(_))));
+    }
+
+    #[test]
+    fn a_file_without_authorities_is_refused_and_leaves_the_old_ones_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = write_pair(folder.path(), "one.example");
+        let authorities = folder.path().join("clients.pem");
+        let clients = Some(ClientCertificates::SignedBy(authorities.clone()));
+        let files = TlsFiles { clients, ..files };
+        assert!(matches!(Tls::load(&files), Err(TlsError::Certificate(..))), "there is no file");
+        std::fs::copy(&files.certificate, &authorities).unwrap();
+        let tls = Tls::load(&files).unwrap();
+        let before = tls.acceptor.load_full();
+        std::fs::write(&authorities, "").unwrap();
+        assert!(matches!(tls.reload(), Err(TlsError::NoCertificate(_))));
+        assert!(Arc::ptr_eq(&before, &tls.acceptor.load_full()));
     }
 }

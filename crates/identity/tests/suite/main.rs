@@ -10,6 +10,7 @@ mod administration;
 mod api_keys;
 mod assertion;
 mod attacks;
+mod dpop;
 mod foreign;
 mod form_attacks;
 mod gateway;

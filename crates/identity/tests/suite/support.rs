@@ -22,8 +22,9 @@ use haechi_core::{
 };
 use haechi_identity::jose::{Algorithm, TokenError};
 use haechi_identity::{
-    Audience, AuthenticationError, ForeignIssuer, Identity, IdentityConfig, IssuedToken,
-    KeyLocation, NewUser, PasswordPolicy, SignInAttempt, SignInError, Stores, Surroundings,
+    Audience, AuthenticationError, ForeignIssuer, Identity, IdentityConfig, IdentityError,
+    IssuedToken, KeyLocation, NewUser, PasswordPolicy, SignInAttempt, SignInError, Stores,
+    Surroundings,
 };
 use haechi_storage::Memory;
 use serde_json::{Value, json};
@@ -70,12 +71,19 @@ impl World {
         let memory = Memory::new();
         let clock = Arc::new(ManualClock::at(Timestamp::from_secs(NOW)));
         let fetch = Arc::new(CountingFetch::default());
-        let identity = open(config, &memory, &clock, &fetch).await;
+        let identity = open(config, &memory, &clock, &fetch).await.unwrap();
         Self { identity: Arc::new(identity), clock, fetch, memory }
     }
 
     /// A second room on the same store, as another process would open it.
     pub(crate) async fn another(&self, config: IdentityConfig) -> Identity {
+        self.try_another(config).await.unwrap()
+    }
+
+    pub(crate) async fn try_another(
+        &self,
+        config: IdentityConfig,
+    ) -> Result<Identity, IdentityError> {
         open(config, &self.memory, &self.clock, &self.fetch).await
     }
 
@@ -127,7 +135,7 @@ async fn open(
     memory: &Memory,
     clock: &Arc<ManualClock>,
     fetch: &Arc<CountingFetch>,
-) -> Identity {
+) -> Result<Identity, IdentityError> {
     let shared = || Arc::new(memory.clone());
     let stores = Stores {
         users: shared(),
@@ -139,7 +147,7 @@ async fn open(
         grants: shared(),
         factors: shared(),
     };
-    Identity::open(config, stores, surroundings(clock, fetch)).await.unwrap()
+    Identity::open(config, stores, surroundings(clock, fetch)).await
 }
 
 pub(crate) fn surroundings(clock: &Arc<ManualClock>, fetch: &Arc<CountingFetch>) -> Surroundings {

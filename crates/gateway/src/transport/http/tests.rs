@@ -1,6 +1,7 @@
 //! The face over real sockets: real rooms in front of a real upstream.
 
 mod attacks;
+mod bound;
 mod doors;
 mod hall;
 mod legacy;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use haechi_core::{Secret, UpstreamName};
 use haechi_guard::{Guard, GuardConfig};
-use haechi_identity::{Anonymous, Identity, NewUser, SignInAttempt};
+use haechi_identity::{
+    Anonymous, ForeignIssuer, Identity, NewUser, SenderConstraint, SignInAttempt,
+};
 use haechi_outbound::{Outbound, OutboundConfig};
 use haechi_policy::{Policy, PolicySource, Role, Rule, RuleKind};
 use tokio::net::TcpListener;
@@ -19,6 +21,15 @@ use crate::test_rooms::TestRooms;
 use crate::upstream::{HttpUpstream, HttpUpstreamConfig};
 
 pub(super) const PASSWORD: &str = "correct horse battery";
+
+/// What may differ from one hall to another, besides the face.
+#[derive(Default)]
+pub(super) struct Scene {
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) issuers: Vec<ForeignIssuer>,
+    /// What tokens must be bound to at `crm`.
+    pub(super) sender: SenderConstraint,
+}
 
 /// Everything, running.
 pub(super) struct Hall {
@@ -46,11 +57,17 @@ impl Hall {
         tls: Option<Arc<Tls>>,
         settings: impl FnOnce(&mut HttpConfig),
     ) -> Self {
+        Self::in_scene(Scene { tls, ..Scene::default() }, settings).await
+    }
+
+    /// With other settings, in this scene.
+    pub(super) async fn in_scene(scene: Scene, settings: impl FnOnce(&mut HttpConfig)) -> Self {
+        let Scene { tls, issuers, sender } = scene;
         let server = McpServer::start().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let (identity, guard) = rooms(folder.path()).await;
+        let (identity, guard) = rooms(folder.path(), issuers).await;
         let mut http = HttpConfig::new(address);
         settings(&mut http);
         let gateway = Arc::new(Gateway::new(Parts {
@@ -58,7 +75,7 @@ impl Hall {
             identity: Arc::clone(&identity),
             http,
             routes: vec![
-                ("crm".to_owned(), route(&server, false)),
+                ("crm".to_owned(), Route { sender, ..route(&server, false) }),
                 ("open".to_owned(), route(&server, true)),
             ],
             ready: Arc::new(|| Box::pin(async { Ok(()) })),
@@ -137,9 +154,16 @@ fn route(server: &McpServer, anonymous: bool) -> Route {
     Route { upstream, anonymous, scopes: vec!["mcp".to_owned()], sender: Default::default() }
 }
 
-async fn rooms(folder: &std::path::Path) -> (Arc<Identity>, Arc<Guard>) {
+async fn rooms(
+    folder: &std::path::Path,
+    issuers: Vec<ForeignIssuer>,
+) -> (Arc<Identity>, Arc<Guard>) {
     let anonymous = Anonymous { roles: ["visitor".to_owned()].into() };
-    let opened = TestRooms::open(folder, |settings| settings.anonymous = Some(anonymous)).await;
+    let opened = TestRooms::open(folder, |settings| {
+        settings.anonymous = Some(anonymous);
+        settings.issuers = issuers;
+    });
+    let opened = opened.await;
     let identity = Arc::clone(&opened.rooms.identity);
     (identity, Guard::new(opened.rooms, Arc::new(policy()), GuardConfig::default()))
 }

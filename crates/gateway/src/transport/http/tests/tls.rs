@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use haechi_assembly::settings::TlsFiles;
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -41,7 +42,8 @@ async fn both_versions_of_http_are_served_behind_tls() {
     let (certificate, key) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
     std::fs::write(&certificate, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    let tls = crate::server::Tls::load(&certificate, &key).unwrap();
+    let files = TlsFiles { certificate, key, clients: None };
+    let tls = crate::server::Tls::load(&files).unwrap();
     let hall = Hall::behind(Some(Arc::new(tls)), |http| http.tls = true).await;
 
     let stream = connect(hall.address, &made.cert, b"http/1.1").await.unwrap();
