@@ -36,7 +36,8 @@ pub struct AuthorizationConfig {
     /// Whether metadata documents and key sets of clients may lie on this machine, over http too:
     /// for development and tests. What reads them must reach that far as well.
     pub dangerous_loopback_documents: bool,
-    /// Clients that stand in the settings. They go before clients of the store with the same id.
+    /// Clients that stand in the settings. They go before clients of the store with the same id, and
+    /// act for people only: the tokens of a client that acts for itself rest on the store.
     pub clients: Vec<StoredClient>,
     /// Who may register by itself (RFC 7591).
     pub dynamic_registration: Dynamic,

@@ -13,7 +13,6 @@ mod federation;
 mod form;
 mod interaction;
 mod page;
-mod pending;
 mod protocol;
 mod record;
 mod server;

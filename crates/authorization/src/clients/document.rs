@@ -99,7 +99,6 @@ impl AuthorizationServer {
             metadata: (*metadata).clone(),
             kind: ClientKind::Document,
             secret_sha256: None,
-            roles: std::collections::BTreeSet::new(),
             expires_at: None,
         })
     }

@@ -175,6 +175,8 @@ impl ClientMetadata {
         ensure(proves, MetadataError::Contradiction(must))?;
         if source == MetadataSource::Document {
             ensure(self.name.is_some(), MetadataError::Missing("client_name"))?;
+            let somewhere = !self.redirect_uris.is_empty();
+            ensure(somewhere, MetadataError::Missing("redirect_uris"))?;
             let secret = ["client_secret", "client_secret_expires_at"];
             let shared = secret.iter().any(|name| all.member(name).is_some());
             let open = "a document that everybody can read cannot hold a secret";

@@ -39,7 +39,6 @@ pub(crate) struct Client {
     metadata: ClientMetadata,
     kind: ClientKind,
     secret_sha256: Option<SecretDigest>,
-    roles: BTreeSet<String>,
     expires_at: Option<Timestamp>,
 }
 
@@ -60,7 +59,6 @@ impl Client {
             metadata: metadata.map_err(|_| ClientError::Metadata)?,
             kind,
             secret_sha256: stored.secret_sha256,
-            roles: stored.roles.clone(),
             expires_at: stored.expires_at,
         })
     }
@@ -95,6 +93,12 @@ impl Client {
         self.metadata.grant_types.contains(&grant)
     }
 
+    /// The client that does not come to tokens this way.
+    fn without(mut self, grant: GrantType) -> Self {
+        self.metadata.grant_types.remove(&grant);
+        self
+    }
+
     /// Whether `redirect_uri` is one of its own, exactly (but for a loopback port).
     pub(crate) fn admits_redirect(&self, redirect_uri: &str) -> bool {
         self.metadata.redirect_uris.iter().any(|own| own.covers(redirect_uri))
@@ -110,19 +114,9 @@ impl Client {
         self.metadata.dpop_bound
     }
 
-    /// Roles of the client itself, where it acts for nobody.
-    pub(crate) const fn roles(&self) -> &BTreeSet<String> {
-        &self.roles
-    }
-
     /// For whom it may exchange tokens (RFC 8693), besides the resources that are offered.
     pub(crate) const fn exchange_audiences(&self) -> &BTreeSet<String> {
         &self.metadata.exchange_audiences
-    }
-
-    /// What else it says.
-    pub(crate) const fn metadata(&self) -> &ClientMetadata {
-        &self.metadata
     }
 }
 
@@ -136,7 +130,7 @@ impl AuthorizationServer {
         ensure(is_client_id(client_id), ClientError::Malformed)?;
         let configured = self.config.clients.iter().find(|known| known.client_id == client_id);
         let client = match configured {
-            Some(known) => Client::of_stored(known)?,
+            Some(known) => Client::of_stored(known)?.without(GrantType::ClientCredentials),
             None => match self.stores.clients.by_id(client_id).await? {
                 Some(stored) => Client::of_stored(&stored)?,
                 None => self.documented_client(client_id).await?,

@@ -1,6 +1,6 @@
 //! Where a client may have its answers sent (RFC 6749 §3.1.2, RFC 8252 §7, RFC 9700 §2.1).
 
-use url::{Host, Url};
+use url::Url;
 
 use crate::ensure::ensure;
 
@@ -16,7 +16,6 @@ const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 pub struct RedirectUri {
     text: String,
     kind: RedirectKind,
-    shown: String,
 }
 
 /// Where a redirection leads.
@@ -79,16 +78,16 @@ impl RedirectUri {
         let url = Url::parse(text).map_err(|_| RedirectUriError::NotAbsolute)?;
         let named = !url.username().is_empty() || url.password().is_some();
         ensure(!named, RedirectUriError::Credentials)?;
-        let (kind, shown) = match scheme {
-            "https" => (RedirectKind::Https, plain_host(&url, rest)?),
-            "http" => {
-                let host = Loopback::read(text).ok_or(RedirectUriError::Scheme)?.host;
-                (RedirectKind::Loopback, host.to_owned())
+        let kind = match scheme {
+            "https" => {
+                check_host(&url, rest)?;
+                RedirectKind::Https
             }
-            own if is_private_use(own) => (RedirectKind::PrivateUse, format!("{own}:")),
+            "http" if Loopback::read(text).is_some() => RedirectKind::Loopback,
+            own if is_private_use(own) => RedirectKind::PrivateUse,
             _ => return Err(RedirectUriError::Scheme),
         };
-        Ok(Self { text: text.to_owned(), kind, shown })
+        Ok(Self { text: text.to_owned(), kind })
     }
 
     /// As it was registered.
@@ -99,11 +98,6 @@ impl RedirectUri {
     /// Where it leads.
     pub(crate) const fn kind(&self) -> RedirectKind {
         self.kind
-    }
-
-    /// What a person is shown of it: the host, or the program's scheme.
-    pub(crate) fn shown(&self) -> &str {
-        &self.shown
     }
 
     /// Whether a request may ask for `asked` (RFC 9700 §2.1): the same, byte for byte; towards this
@@ -147,13 +141,9 @@ impl<'a> Loopback<'a> {
     }
 }
 
-/// The host of an https address whose text says nothing else than what is understood.
-fn plain_host(url: &Url, rest: &str) -> Result<String, RedirectUriError> {
-    let host = match url.host().ok_or(RedirectUriError::Host)? {
-        Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_) => {
-            url.host_str().ok_or(RedirectUriError::Host)?
-        }
-    };
+/// Checks that the text of an https address says nothing else than what is understood.
+fn check_host(url: &Url, rest: &str) -> Result<(), RedirectUriError> {
+    let host = url.host_str().ok_or(RedirectUriError::Host)?;
     let after = rest.strip_prefix("//").and_then(|rest| rest.strip_prefix(host));
     let after = after.ok_or(RedirectUriError::Host)?;
     let port = url.port().map(|port| format!(":{port}"));
@@ -166,7 +156,7 @@ fn plain_host(url: &Url, rest: &str) -> Result<String, RedirectUriError> {
         ends,
         if after.starts_with(':') { RedirectUriError::Port } else { RedirectUriError::Host },
     )?;
-    Ok(host.to_owned())
+    Ok(())
 }
 
 /// A domain name in reverse (RFC 8252 §7.1), so that no two programs take the same by chance and

@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn each_comes_so_often_within_a_window_and_again_in_the_next() {
         let tally = Tally::new(2, Duration::from_secs(60));
-        let at = |secs| Timestamp::from_secs(1000 + secs);
+        let at = |secs: u64| Timestamp::from_secs(1000 + secs);
         assert!(tally.admits(&"a", at(0)) && tally.admits(&"a", at(59)));
         assert!(!tally.admits(&"a", at(59)));
         assert!(tally.admits(&"b", at(59)), "another is not held to it");

@@ -1,9 +1,12 @@
 //! `/oauth/token`: what a client gets tokens for (RFC 6749 §3.2).
 
 mod answer;
+mod assertion;
 mod client_credentials;
 mod code;
+mod exchange;
 mod issue;
+mod person;
 mod refresh;
 
 use bytes::Bytes;
@@ -54,12 +57,14 @@ impl AuthorizationServer {
             return Err(OAuthError::new(code, "grant-not-registered", text));
         }
         let request = TokenRequest { visit, form: &form, client: &client, grant };
-        match grant {
+        let answer = match grant {
             GrantType::AuthorizationCode => self.redeem(&request).await,
             GrantType::RefreshToken => self.refresh(&request).await,
             GrantType::ClientCredentials => self.client_token(&request).await,
             GrantType::TokenExchange => self.exchange(&request).await,
             GrantType::JwtBearer => self.assertion(&request).await,
-        }
+        }?;
+        self.note_use(&client).await?;
+        Ok(answer)
     }
 }

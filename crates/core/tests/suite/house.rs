@@ -127,7 +127,8 @@ const OWNERS: [(&str, &[&str]); 42] = [
 
 /// What tests may import beside what the crate does: stores to run on, and where a
 /// whole hall is built the other rooms.
-const FOR_TESTS: [(&str, &[&str]); 3] = [
+const FOR_TESTS: [(&str, &[&str]); 4] = [
+    ("policy", &["authorization"]),
     (
         "storage",
         &[
