@@ -20,8 +20,8 @@ use haechi_vault::provider::ProviderError;
 
 use crate::settings::is_node;
 use crate::{
-    DataDirectory, DirectoryError, PatternTrouble, PolicyTrouble, Safe, Settings, SystemClock,
-    SystemEntropy, compile_policy, root_provider, unseen,
+    ConfiguredClients, DataDirectory, DirectoryError, PatternTrouble, PolicyTrouble, Safe,
+    Settings, SystemClock, SystemEntropy, compile_policy, root_provider, unseen,
 };
 
 /// Logs of one name that may be written at once by `haechi run`.
@@ -181,7 +181,10 @@ impl Rooms {
             api_keys: Arc::clone(&all) as _,
             signing_keys: Arc::clone(&all) as _,
             revocations: Arc::clone(&all) as _,
-            clients: Arc::clone(&all) as _,
+            clients: Arc::new(ConfiguredClients::new(
+                settings.authorization.clients.clone(),
+                Arc::clone(&all) as _,
+            )),
             grants: Arc::clone(&all) as _,
             factors: all,
         };

@@ -7,14 +7,15 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use haechi_core::{
     BrowserSessionStore, ClientStore, Clock, ConsentStore, Entropy, FactorStore, Fetch, GrantStore,
-    LoginStore, TicketStore, Timestamp, UserStore,
+    LoginStore, StoreError, TicketStore, Timestamp, UserStore,
 };
+use haechi_face::reply;
 use haechi_guard::Guard;
 use haechi_identity::Identity;
 use http::{Method, Response};
 
 use crate::clients::{Documents, KeySets, Registrations, registrations};
-use crate::protocol::cors;
+use crate::protocol::method::method_not_allowed;
 use crate::{AuthorizationConfig, Federation, OAuthError, OfferedResource, Visit};
 
 /// Where the authorization server keeps what it knows.
@@ -73,6 +74,8 @@ impl fmt::Debug for AuthorizationServer {
     }
 }
 
+/// A day, in milliseconds.
+const A_DAY_MS: u64 = 24 * 3600 * 1000;
 /// Below it lie all addresses that are no well-known ones.
 pub(crate) const BASE_PATH: &str = "/oauth/";
 /// RFC 8414 §3.
@@ -186,6 +189,20 @@ impl AuthorizationServer {
         Address::of(path).is_some_and(Address::is_public)
     }
 
+    /// Forgets what has ended: tickets, browsers' sessions, grants a day after their end.
+    ///
+    /// # Errors
+    ///
+    /// The store's; then it is forgotten the next time.
+    pub async fn forget(&self) -> Result<(), StoreError> {
+        let now = self.now();
+        let day_ago = Timestamp(now.as_millis().saturating_sub(A_DAY_MS));
+        self.stores.tickets.forget(now).await?;
+        self.stores.sessions.forget(now).await?;
+        self.stores.grants.forget(day_ago).await?;
+        Ok(())
+    }
+
     /// `iss` of everything that comes from here.
     #[must_use]
     pub fn issuer(&self) -> &str {
@@ -196,11 +213,11 @@ impl AuthorizationServer {
     pub async fn answer(&self, visit: &Visit<'_>) -> Option<Response<Bytes>> {
         let address = Address::of(visit.head.uri.path())?;
         if address.is_public() && visit.head.method == Method::OPTIONS {
-            return Some(cors::preflight(address.methods()));
+            return Some(reply::preflight(address.methods()));
         }
         let methods = address.methods();
         if !methods.contains(&visit.head.method) {
-            return Some(cors::method_not_allowed(methods, visit.language));
+            return Some(method_not_allowed(methods, visit.language));
         }
         let response = match address {
             Address::Metadata => self.metadata(visit),
@@ -214,7 +231,7 @@ impl AuthorizationServer {
             Address::Federation(rest) => self.answer_federation(visit, rest).await?,
             Address::Page(rest) => self.answer_page(visit, rest).await?,
         };
-        Some(if address.is_public() { cors::open(response) } else { response })
+        Some(if address.is_public() { reply::for_all_origins(response) } else { response })
     }
 
     pub(crate) fn now(&self) -> Timestamp {

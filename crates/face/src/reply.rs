@@ -5,10 +5,11 @@ use haechi_core::json::quote;
 use haechi_core::rpc::RequestId;
 use haechi_guard::Refusal;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
-    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION,
+    CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 
 use crate::credentials::DPOP_NONCE;
 use crate::language::{self, Language};
@@ -125,6 +126,33 @@ pub fn guard_headers<B>(response: &mut Response<B>) {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
+/// Lets pages of every origin read an answer (Fetch §3.3). `*` never goes with cookies.
+#[must_use]
+pub fn for_all_origins(mut response: Response<Bytes>) -> Response<Bytes> {
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let shown = HeaderValue::from_static("dpop-nonce, retry-after, www-authenticate");
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, shown);
+    response
+}
+
+/// The answer to a browser that asks beforehand what pages of every origin may do: use `methods`,
+/// with the headers that protocols here have.
+#[must_use]
+pub fn preflight(methods: &[Method]) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    guard_headers(&mut response);
+    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    let allowed = HeaderValue::from_str(&names.join(", ")).ok();
+    let mut response = with(response, ACCESS_CONTROL_ALLOW_METHODS, allowed);
+    let headers = response.headers_mut();
+    let named = "authorization, content-type, dpop, mcp-protocol-version";
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(named));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    for_all_origins(response)
 }
 
 /// Sets a header, where there is a value.

@@ -11,6 +11,7 @@ mod completions;
 mod config;
 mod context;
 mod demo;
+mod desk;
 mod discover;
 mod failure;
 mod folder;

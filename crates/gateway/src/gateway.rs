@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use futures::future::BoxFuture;
+use haechi_authorization::{AuthorizationServer, OfferedResource};
 use haechi_core::UpstreamName;
 use haechi_face::Names;
 use haechi_guard::{Guard, Upstream};
@@ -29,6 +30,8 @@ pub(crate) struct Parts {
     pub(crate) guard: Arc<Guard>,
     /// For sign-in and the public keys.
     pub(crate) identity: Arc<Identity>,
+    /// Where clients come to tokens, when this gateway is an authorization server.
+    pub(crate) authorization: Option<Arc<AuthorizationServer>>,
     /// What HTTP may do.
     pub(crate) http: HttpConfig,
     /// One route for each upstream, in the order of the settings; that of all of them together
@@ -44,6 +47,7 @@ pub(crate) struct Parts {
 pub(crate) struct Gateway {
     pub(crate) guard: Arc<Guard>,
     pub(crate) identity: Arc<Identity>,
+    pub(crate) authorization: Option<Arc<AuthorizationServer>>,
     pub(crate) http: HttpConfig,
     pub(crate) names: Names,
     pub(crate) ready: Readiness,
@@ -57,12 +61,16 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Puts the parts together.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { guard, identity, http, routes, ready, metrics } = parts;
+        let Parts { guard, identity, authorization, http, routes, ready, metrics } = parts;
         let together = Together::new(Arc::clone(&guard), upstreams(&routes));
         let routes = Routes::new(&http, routes, &together);
+        if let Some(authorization) = &authorization {
+            authorization.offer(offered(&routes));
+        }
         Self {
             guard,
             identity,
+            authorization,
             names: Names::new(&http.names()),
             http,
             ready,
@@ -76,7 +84,11 @@ impl Gateway {
     /// Replaces all routes, for requests from now on.
     pub(crate) fn replace_routes(&self, routes: Vec<(String, Route)>) {
         self.together.replace(upstreams(&routes));
-        self.routes.store(Arc::new(Routes::new(&self.http, routes, &self.together)));
+        let routes = Routes::new(&self.http, routes, &self.together);
+        if let Some(authorization) = &self.authorization {
+            authorization.offer(offered(&routes));
+        }
+        self.routes.store(Arc::new(routes));
     }
 
     /// The routes of this moment.
@@ -92,6 +104,16 @@ impl Gateway {
 
 fn upstreams(routes: &[(String, Route)]) -> Vec<Arc<dyn Upstream>> {
     routes.iter().map(|(_, route)| Arc::clone(&route.upstream)).collect()
+}
+
+/// What tokens can be for.
+fn offered(routes: &Routes) -> Vec<OfferedResource> {
+    let offer = |(name, place): (&str, &Arc<Place>)| OfferedResource {
+        uris: place.audience.resources.clone(),
+        name: name.to_owned(),
+        scopes: place.route.scopes.clone(),
+    };
+    routes.all().map(offer).collect()
 }
 
 impl std::fmt::Debug for Gateway {

@@ -1,6 +1,7 @@
 //! The settings: one TOML file, every problem of it at once, and types that cannot be wrong.
 
 mod audit;
+mod authorization;
 mod embedded;
 mod gateway;
 mod issuer;
@@ -33,6 +34,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use audit::AuditSettings;
+pub use authorization::AuthorizationSettings;
 pub use limits::LimitSettings;
 pub use listen::{ClientCertificates, Listen, ListenLimits, TlsFiles};
 pub use made::{DemoSettings, INITIAL};
@@ -59,13 +61,14 @@ const MAX_BYTES: u64 = 4 << 20;
 pub const ANONYMOUS_ROLE: &str = "anonymous";
 
 /// Sections that are read once, at the start.
-const READ_ONCE: [&str; 17] = [
+const READ_ONCE: [&str; 18] = [
     "data",
     "listen",
     "token",
     "issuer",
     "scopes",
     "dpop",
+    "authorization",
     "gateway",
     "password",
     "lockout",
@@ -113,6 +116,8 @@ pub struct Settings {
     pub scopes: Vec<ScopeSettings>,
     /// How proofs of possession are judged.
     pub dpop: DpopRules,
+    /// This gateway as an authorization server.
+    pub authorization: AuthorizationSettings,
     /// The gateway in front of a program that embeds the guard, whose callers are accepted.
     pub gateway: Option<GatewayCallers>,
     /// How passwords are kept.
@@ -169,6 +174,7 @@ struct RawSettings {
     /// What scopes mean: which hold others, and what people read of them.
     scopes: BTreeMap<String, scopes::RawScope>,
     dpop: sender::RawDpop,
+    authorization: authorization::RawAuthorization,
     /// The gateway in front of a program that embeds the guard, whose callers are accepted. For such
     /// programs only.
     gateway: Option<gateway::RawGateway>,
@@ -364,6 +370,7 @@ impl RawSettings {
             vault: self.vault.check(base, problems),
             token: self.token.check(listen.public_url.as_deref(), problems),
             scopes: scopes::check(self.scopes, problems),
+            authorization: self.authorization.check(base, &issuers, problems),
             issuers,
             dpop: self.dpop.check(problems),
             gateway: self.gateway.and_then(|raw| raw.check(embedded, base, problems)),

@@ -3,8 +3,8 @@
 pub(crate) mod answer;
 mod authorize;
 pub(crate) mod code;
-pub(crate) mod cors;
 mod metadata;
+pub(crate) mod method;
 mod openapi;
 pub(crate) mod resource;
 mod revocation;

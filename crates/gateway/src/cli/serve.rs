@@ -18,6 +18,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::carriers::Carriers;
 use super::context::Context;
+use super::desk;
 use super::failure::{Failure, chain};
 use crate::gateway::{Gateway, HttpConfig, HttpLimits, Parts};
 use crate::observability::{LogConfig, LogFormat, Logging, metrics};
@@ -71,7 +72,11 @@ pub(super) async fn serve(serving: Serving) -> Result<ExitCode, Failure> {
     let Serving { settings, assembly, listener, language, stop } = serving;
     let logging = start_logging(&settings, &assembly)?;
     let carriers = Carriers::default().next(&settings, &assembly.rooms, false)?;
-    let http = http_config(&settings, &listener, language)?;
+    let mut http = http_config(&settings, &listener, language)?;
+    let authorization = desk::open(&settings, &assembly, &http)?;
+    if let Some(server) = &authorization {
+        http.authorization_servers.insert(0, server.issuer().to_owned());
+    }
     let tls = load_tls(&settings)?;
     let gateway = Arc::new(Gateway::new(Parts {
         guard: Arc::clone(&assembly.guard),
@@ -79,6 +84,7 @@ pub(super) async fn serve(serving: Serving) -> Result<ExitCode, Failure> {
         routes: carriers.routes(settings.listen.anonymous),
         ready: readiness(&assembly),
         metrics: start_metrics(&settings)?,
+        authorization,
         http,
     }));
     let administrator =
@@ -264,6 +270,11 @@ impl Keeper {
                     tokio::spawn(tidy(safe, self.administrator.clone()));
                     if let Err(error) = self.assembly.rooms.identity.forget_expired().await {
                         tracing::warn!(error = chain(&error), "old revocations were not forgotten");
+                    }
+                    if let Some(server) = &self.gateway.authorization
+                        && let Err(error) = server.forget().await
+                    {
+                        tracing::warn!(error = chain(&error), "what has ended was not forgotten");
                     }
                 }
             }

@@ -77,6 +77,13 @@ impl Routes {
         self.0.get(name)
     }
 
+    /// All routes with their names, sorted.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &Arc<Place>)> {
+        let mut all: Vec<_> = self.0.iter().map(|(name, place)| (name.as_str(), place)).collect();
+        all.sort_by_key(|(name, _)| *name);
+        all.into_iter()
+    }
+
     /// The resource of every route, the address to show first; sorted.
     pub(crate) fn resources(&self) -> Vec<String> {
         let mut all: Vec<String> =

@@ -1,5 +1,6 @@
 //! Streamable HTTP, and the small routes beside it.
 
+mod authorization;
 mod batch;
 mod events;
 mod health;
@@ -16,6 +17,7 @@ mod visit;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use haechi_authorization::AuthorizationServer;
 use haechi_face::intake::RequestBody;
 use haechi_face::{KEYS_PATH, METADATA_PATH, SIGN_IN_PATH, TransportError};
 use http::{Method, Request, Response, StatusCode};
@@ -36,6 +38,10 @@ enum Destination<'a> {
     /// Protected-resource metadata of a route (RFC 9728 §3.1); `None`: of the gateway.
     Metadata(Option<&'a str>),
     Keys,
+    /// The authorization server, at an address that pages of every origin may use or not.
+    Authorization {
+        public: bool,
+    },
     SignIn,
     Healthy,
     Ready,
@@ -50,9 +56,14 @@ pub(crate) async fn answer(
     request: Request<impl RequestBody>,
 ) -> Response<ReplyBody> {
     let (head, body) = request.into_parts();
-    let destination = destination(&gateway.routes(), head.uri.path());
+    let destination = destination(gateway, head.uri.path());
     let visit = Visit::new(gateway, peer, &head, destination.label());
-    let host = match gateway.names.check(&head) {
+    let checked = if destination.is_public() {
+        gateway.names.check_host(&head)
+    } else {
+        gateway.names.check(&head)
+    };
+    let host = match checked {
         Ok(host) => host,
         Err(error) => return visit.turn_away(&error),
     };
@@ -63,13 +74,20 @@ pub(crate) async fn answer(
         }
         Destination::Reveal(place) => reveal::serve(&visit, host, &place, body).await,
         Destination::SignIn => sign_in::serve(&visit, body).await,
+        Destination::Authorization { .. } => authorization::serve(&visit, body).await,
+        Destination::Metadata(_) | Destination::Keys if head.method == Method::OPTIONS => {
+            reply::whole(haechi_face::reply::preflight(&[Method::GET, Method::HEAD]))
+        }
         Destination::Nowhere => visit.turn_away(&TransportError::NotFound),
         reading if !matches!(head.method, Method::GET | Method::HEAD) => {
             drop(reading);
             visit.turn_away(&TransportError::Method { allow: "GET, HEAD" })
         }
         Destination::Metadata(name) => metadata(&visit, host, name),
-        Destination::Keys => reply::whole(haechi_face::keys(&gateway.identity)),
+        Destination::Keys => {
+            let keys = haechi_face::keys(&gateway.identity);
+            reply::whole(haechi_face::reply::for_all_origins(keys))
+        }
         Destination::Healthy => reply::json(StatusCode::OK, r#"{"status":"ok"}"#),
         Destination::Ready => health::ready(gateway).await,
         Destination::Metrics => health::metrics(&visit),
@@ -82,12 +100,20 @@ fn metadata(visit: &Visit<'_>, host: &str, name: Option<&str>) -> Response<Reply
     let routes = visit.gateway.routes();
     let issuers = &visit.gateway.http.authorization_servers;
     match routes.get(name.unwrap_or_default()) {
-        Some(place) => reply::whole(visit.resource(place).metadata(host, issuers)),
+        Some(place) => {
+            let described = visit.resource(place).metadata(host, issuers);
+            reply::whole(haechi_face::reply::for_all_origins(described))
+        }
         None => visit.turn_away(&TransportError::NotFound),
     }
 }
 
 impl Destination<'_> {
+    /// Whether pages of every origin may use it: nothing there knows cookies.
+    const fn is_public(&self) -> bool {
+        matches!(self, Self::Metadata(_) | Self::Keys | Self::Authorization { public: true })
+    }
+
     /// What counts call it: the address of a route there is, or a fixed word.
     fn label(&self) -> Arc<str> {
         match self {
@@ -97,12 +123,16 @@ impl Destination<'_> {
                 format!("{base}/reveal").into()
             }
             Self::SignIn => SIGN_IN_PATH.into(),
+            Self::Authorization { .. } => "/oauth".into(),
             _ => "other".into(),
         }
     }
 }
 
-fn destination<'a>(routes: &Routes, path: &'a str) -> Destination<'a> {
+fn destination<'a>(gateway: &Gateway, path: &'a str) -> Destination<'a> {
+    if gateway.authorization.is_some() && AuthorizationServer::owns(path) {
+        return Destination::Authorization { public: AuthorizationServer::is_public(path) };
+    }
     match path {
         KEYS_PATH => Destination::Keys,
         SIGN_IN_PATH => Destination::SignIn,
@@ -113,7 +143,7 @@ fn destination<'a>(routes: &Routes, path: &'a str) -> Destination<'a> {
         _ => match path.strip_prefix(METADATA_PATH) {
             Some(rest) => route_name(rest, "/mcp")
                 .map_or(Destination::Nowhere, |name| Destination::Metadata(Some(name))),
-            None => route(routes, path),
+            None => route(&gateway.routes(), path),
         },
     }
 }

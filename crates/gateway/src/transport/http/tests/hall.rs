@@ -73,6 +73,7 @@ impl Hall {
         let gateway = Arc::new(Gateway::new(Parts {
             guard,
             identity: Arc::clone(&identity),
+            authorization: None,
             http,
             routes: vec![
                 ("crm".to_owned(), Route { sender, ..route(&server, false) }),
