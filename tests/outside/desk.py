@@ -4,14 +4,19 @@ import base64
 import hashlib
 import hmac
 import json
+import secrets
 import struct
 import time
+import urllib.parse
 
 from haechi import Gateway, upstream
 from stand import HAECHI
 
 PATH, OTHER = "/sample/mcp", "/other/mcp"
 CALL = {"tool": "secure_data_access", "arguments": {"query": "backup"}}
+
+# Of the verifier in RFC 7636, appendix B; who only looks at pages needs no other.
+CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
 RULES = """
 [roles."*"]
@@ -42,11 +47,20 @@ class Desk:
     def __init__(self, home, more="", server="[authorization]\n"):
         self.home = home
         settings = sample(home) + sample(home, "other") + RULES + SCOPES + server + more
-        self.gateway = Gateway(settings)
+        # Passkeys belong to a name, not to an address.
+        self.gateway = Gateway(settings, host="localhost")
 
     def add_client(self, name, *arguments):
         """`haechi client add`; returns what it printed."""
         return json.loads(self.gateway.cli("client", "add", name, *arguments, "--json"))
+
+    def asks(self, client_id, back, **more):
+        """The query of a request for authorization, as a client writes it."""
+        return urllib.parse.urlencode({
+            "client_id": client_id, "response_type": "code", "redirect_uri": back, "scope": "tools:call",
+            "code_challenge": CHALLENGE, "code_challenge_method": "S256", "resource": self.gateway.url(PATH),
+            "state": secrets.token_urlsafe(12), **more,
+        })
 
     def person(self, name, *roles):
         """A person of ours: name and password."""

@@ -34,13 +34,16 @@ UNHURRIED = "\n[limits]\ncalls_per_minute = 60000000\n"
 class Gateway:
     """`haechi serve` on a free port with a data directory of its own."""
 
-    def __init__(self, settings, home=None):
+    def __init__(self, settings, home=None, host="127.0.0.1"):
         self.home = pathlib.Path(home or tempfile.mkdtemp(prefix="haechi-outside-"))
         self.own_home = home is None
         self.port = free_port()
         self.config = self.home / "haechi.toml"
         self.env = {"HAECHI_DATA_DIR": str(self.home / "data"), "LANG": "C.UTF-8"}
+        self.host = host
         listen = f'[listen]\naddress = "127.0.0.1:{self.port}"\n'
+        if host != "127.0.0.1":
+            listen += f'public_url = "http://{host}:{self.port}"\n'
         self.config.write_text(listen + settings)
         self.process = None
         self.passwords = {}
@@ -51,7 +54,7 @@ class Gateway:
         return ANONYMOUS + settings
 
     def url(self, path):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http://{self.host}:{self.port}{path}"
 
     def cli(self, *arguments, stdin=None, timeout=60):
         """Runs a subcommand with these settings; fails loudly when it fails."""

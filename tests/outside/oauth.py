@@ -4,12 +4,13 @@
 suites of others; `oidc-provider` behind Haechi.
 """
 
+import contextlib
 import json
 import sys
 import tempfile
 import time
 
-from chromium import Browser
+from chromium import Browser, signs_in
 from desk import CALL, PATH, RULES, Desk, sample
 from haechi import Gateway, toml_string
 from oauth_suites import authlab, conformance
@@ -142,8 +143,41 @@ def alone(checks, browser, home):
 # ---- oidc-provider behind Haechi -----------------------------------------------------------------
 
 
+FEDERATION = """
+[[federation]]
+name = "company"
+label = "the company"
+issuer = "{issuer}"
+client_id = "haechi"
+client_secret = "file:{secret}"
+scopes = ["openid", "profile", "email", "groups"]
+create = true
+allow = [{{ groups = ["staff"] }}]
+roles = [{{ roles = ["staff"], groups = ["staff"] }}]
+"""
+
+
 def federated(checks, browser, home):
     """People of the provider become people here by rule, and sign in there."""
+    port = free_port()
+    back = f"http://127.0.0.1:{port}/callback"
+    provider = Provider(groups={"mallory": ["guests"]})
+    with open(f"{home}/company.secret", "w") as file:
+        file.write(ROBOT_SECRET)
+    desk = Desk(home, FEDERATION.format(issuer=provider.url, secret=file.name))
+    arrival = desk.gateway.url("/oauth/federation/company/callback")
+    provider.clients.append(client("haechi", arrival, secret=ROBOT_SECRET))
+    with provider, desk:
+        program = desk.add_client("Outside", "--redirect-uri", back)
+        person, holds = ("yuna-7", "any", "company"), ("Yuna Kim",)
+        all_sign_in(checks, "federated", browser, desk.gateway, program["client_id"], port, person, holds)
+        with checks.guard("federated: a stranger"):
+            browser.forget()
+            url = f"{desk.gateway.url('/oauth/authorize')}?{desk.asks(program['client_id'], back)}"
+            with contextlib.suppress(RuntimeError):
+                signs_in(browser, url, back, ("mallory-3", "any", "company"))
+            refused = "code=" not in browser.url and browser.find("[role=alert]") is not None
+            checks.check("federated: whom no rule lets in is told so", refused, browser.text()[:300])
 
 
 def main():

@@ -34,8 +34,8 @@ class Provider:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         robots = [client(name, secret=ROBOT_SECRET) for name in ("robot", "brief")]
-        want = {"port": self.port, "format": format, "groups": groups or {}, "clients": [*clients, *robots]}
-        self.command = [NODE, HERE / "provider.mjs", json.dumps(want)]
+        self.clients = [*clients, *robots]
+        self.settings = {"port": self.port, "format": format, "groups": groups or {}}
         self.process = None
 
     jwks_url = property(lambda self: f"{self.url}/jwks")
@@ -75,7 +75,8 @@ class Provider:
             raise RuntimeError(f"revocation answered {answer}")
 
     def __enter__(self):
-        self.process = Process(self.command, name="oidc-provider").wait_for_port(self.port)
+        command = [NODE, HERE / "provider.mjs", json.dumps({**self.settings, "clients": self.clients})]
+        self.process = Process(command, name="oidc-provider").wait_for_port(self.port)
         return self
 
     def __exit__(self, *_):

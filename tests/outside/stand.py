@@ -156,11 +156,12 @@ class Process:
             os.unlink(self.log_path)
 
 
-def run(command, env=None, timeout=120, stdin=None):
+def run(command, env=None, timeout=120, stdin=None, cwd=None):
     """Runs a command to its end; returns status, standard output and standard error as text."""
     done = subprocess.run(
         [str(part) for part in command],
         env={**os.environ, **(env or {})},
+        cwd=cwd,
         input=stdin,
         stdin=subprocess.DEVNULL if stdin is None else None,
         capture_output=True,
