@@ -246,7 +246,8 @@ impl Builder {
         let log = Log::Run(name.as_str().to_owned());
         let assembly = Assembly::open_with(&settings, directory, &log, self.extras).await?;
         let anonymous = settings.listen.anonymous;
-        let audience = Audience { resources: self.resources, anonymous, ..Audience::default() };
+        let sender = settings.upstream(name.as_str()).map(|it| it.sender).unwrap_or_default();
+        let audience = Audience { resources: self.resources, anonymous, sender };
         let in_force = Mutex::new(InForce { settings, tools: BTreeMap::new() });
         let (stated, language) = (self.stated, self.language);
         Ok(Haechi(Arc::new(Inner { name, assembly, stated, in_force, audience, language })))

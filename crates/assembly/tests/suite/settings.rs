@@ -4,8 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use haechi_assembly::Settings;
-use haechi_assembly::settings::Carrier;
+use haechi_assembly::settings::{Carrier, ClientCertificates};
 use haechi_guard::{CallerMode, Rate, Recording};
+use haechi_identity::{DpopRules, SenderConstraint};
 use haechi_policy::{Matcher, RuleKind};
 
 /// Key and text of every problem.
@@ -42,6 +43,24 @@ fn each_mistake_has_its_key_and_says_what_is_wrong() {
         ("[listen]\nadress = \"x\"", "listen.adress", "expected one of"),
         ("[listen]\ntls = { key = \"k\" }", "listen.tls.certificate", "is needed"),
         ("[listen]\ntls = { certificate = \"c\", key = \"k\", x = 1 }", "listen.tls.x", "unknown"),
+        (
+            "[listen]\ntls = { certificate = \"c\", key = \"k\", client_authorities = \"a\", client_self_signed = true }",
+            "listen.tls.client_authorities",
+            "exclude each other",
+        ),
+        (
+            "[[upstream]]\nname = \"a\"\ncommand = [\"x\"]\nsender_constraint = \"mtls\"",
+            "upstream.a.sender_constraint",
+            "listen.tls.client_authorities",
+        ),
+        (
+            "[[upstream]]\nname = \"a\"\ncommand = [\"x\"]\nsender_constraint = \"key\"",
+            "upstream[0].sender_constraint",
+            "unknown variant",
+        ),
+        ("[dpop]\nmax_age = \"1h\"", "dpop.max_age", "5m"),
+        ("[dpop]\nleeway = \"1h\"", "dpop.leeway", "5m"),
+        ("[dpop]\nremembered = 0", "dpop.remembered", "from 1000"),
         ("[listen]\npublic_url = \"http://far.example\"", "listen.public_url", "https://"),
         ("[listen]\npublic_url = \"https://far.example/x\"", "listen.public_url", "without a path"),
         ("[listen]\nallowed_origins = [\"*\"]", "listen.allowed_origins[0]", "https://host"),
@@ -215,6 +234,42 @@ fn what_is_dangerous_has_to_be_said() {
         "[listen]\naddress = \"0.0.0.0:443\"\ntls = { certificate = \"c.pem\", key = \"k.pem\" }";
     let files = good(tls).listen.tls.unwrap();
     assert_eq!(files.certificate, Path::new("/base/c.pem"));
+}
+
+#[test]
+fn tokens_may_have_to_be_bound_to_their_senders() {
+    let settings = good(
+        r#"
+        [listen]
+        tls = { certificate = "c.pem", key = "k.pem", client_authorities = "clients.pem" }
+
+        [[upstream]]
+        name = "files"
+        command = ["x"]
+        sender_constraint = "both"
+
+        [[upstream]]
+        name = "crm"
+        command = ["x"]
+
+        [[issuer]]
+        issuer = "https://issuer.example"
+        jwks = "file:keys.json"
+        sender_constraint = "dpop"
+
+        [dpop]
+        max_age = "10s"
+        nonce = true
+        "#,
+    );
+    let clients = settings.listen.tls.as_ref().unwrap().clients.clone();
+    assert_eq!(clients, Some(ClientCertificates::SignedBy("/base/clients.pem".into())));
+    let demanded: Vec<_> = settings.upstreams.iter().map(|it| it.sender).collect();
+    assert_eq!(demanded, [SenderConstraint::Both, SenderConstraint::Optional]);
+    let identity = settings.identity();
+    assert_eq!(identity.issuers[0].sender, SenderConstraint::Dpop);
+    let rules = DpopRules { max_age: Duration::from_secs(10), nonce: true, ..DpopRules::default() };
+    assert_eq!(identity.dpop, rules);
 }
 
 #[test]

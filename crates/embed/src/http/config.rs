@@ -60,8 +60,9 @@ impl HttpConfig {
         self
     }
 
-    /// What tokens must be bound to. By default nothing; a token that is bound to a key or a
-    /// certificate is only taken from whoever has it.
+    /// What tokens must be bound to, besides what the settings say (`sender_constraint` of
+    /// `[[upstream]]`). By default nothing; a token that is bound to a key or a certificate is only
+    /// taken from whoever has it.
     #[must_use]
     pub const fn sender_constraint(mut self, sender: SenderConstraint) -> Self {
         self.sender = sender;
@@ -70,7 +71,7 @@ impl HttpConfig {
 
     /// Says that whoever speaks TLS for this server asks clients for certificates, and puts that of
     /// each into the extensions of its requests as
-    /// [`ClientCertificate`](haechi_face::credentials::ClientCertificate).
+    /// [`ClientCertificate`](crate::ClientCertificate).
     #[must_use]
     pub const fn client_certificates(mut self) -> Self {
         self.certificates = true;
@@ -119,10 +120,11 @@ impl Door {
         let resources = named.cloned().chain(resources).collect();
         let limits =
             BodyLimits { bytes: listen.limits.body_bytes, timeout: listen.limits.body_timeout };
+        let sender = haechi.0.audience.sender.and(config.sender);
         Self {
             haechi: haechi.clone(),
             names: Names::new(&names),
-            audience: Audience { resources, anonymous: listen.anonymous, sender: config.sender },
+            audience: Audience { resources, anonymous: listen.anonymous, sender },
             config,
             limits,
             tell_denied,

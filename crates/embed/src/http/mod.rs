@@ -17,7 +17,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use haechi_face::intake::RequestBody;
-use haechi_face::{KEYS_PATH, METADATA_PATH, SIGN_IN_PATH};
+use haechi_face::{KEYS_PATH, METADATA_PATH, SIGN_IN_PATH, credentials};
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
@@ -35,8 +35,9 @@ use visit::Visit;
 
 /// Proves who calls before a server is asked, and serves what clients need to come in.
 ///
-/// Checks `Host` and `Origin`; reads `Authorization` and nothing else; wants strict JSON within
-/// limits; keeps a session to the person who opened it; answers refusals with the status and the
+/// Checks `Host` and `Origin`; reads `Authorization`, the proof of possession beside it and the
+/// certificate of the connection ([`ClientCertificate`](crate::ClientCertificate)), and nothing
+/// else; wants strict JSON within limits; keeps a session to the person who opened it; answers refusals with the status and the
 /// challenge that clients act on (RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1). Serves
 /// `/.well-known/oauth-protected-resource…`, `/.well-known/jwks.json` and, where
 /// [`HttpConfig::sign_in`] says so, `POST /sign-in`. Every other path is the server's.
@@ -115,13 +116,15 @@ where
         async move {
             let (head, body) = request.into_parts();
             let visit = Visit::new(&door, Some(&owners), &head);
-            Ok(match Destination::of(&head, &door) {
+            let mut response = match Destination::of(&head, &door) {
                 _ if visit.is_foreign() => visit.foreign(),
                 Destination::Keys => visit.keys(),
                 Destination::Metadata => visit.metadata(),
                 Destination::SignIn => visit.sign_in(body).await,
                 Destination::Server => visit.ask(body, inside).await,
-            })
+            };
+            credentials::renew_nonce(&mut response, &head.headers, door.haechi.identity());
+            Ok(response)
         }
         .boxed()
     }

@@ -100,7 +100,10 @@ where
         async move {
             let (head, body) = request.into_parts();
             let visit = Visit::new(&layer.door, None, &head);
-            Ok(visit.call(&layer.tool, body, inside).await)
+            let mut response = visit.call(&layer.tool, body, inside).await;
+            let identity = layer.door.haechi.identity();
+            haechi_face::credentials::renew_nonce(&mut response, &head.headers, identity);
+            Ok(response)
         }
         .boxed()
     }

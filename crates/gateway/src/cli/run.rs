@@ -131,7 +131,8 @@ fn audience(settings: &Settings, name: &UpstreamName) -> Audience {
     };
     let resource = |base: String| format!("{base}/{name}/mcp");
     let resources = http.bases().into_iter().map(resource).collect();
-    Audience { resources, ..Audience::default() }
+    let sender = settings.upstream(name.as_str()).map(|it| it.sender).unwrap_or_default();
+    Audience { resources, anonymous: false, sender }
 }
 
 fn start_logging(settings: &Settings, assembly: &Assembly) -> Result<Logging, Failure> {

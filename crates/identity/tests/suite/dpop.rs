@@ -10,20 +10,20 @@ use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
 use haechi_core::{
     Credentials, DpopCredentials, Principal, ReplayError, ReplayMemory, StoreError, Thumbprint,
-    Timestamp,
+    Timestamp, UserStore,
 };
 use haechi_identity::jose::{Algorithm, Flaw, KeyError, TokenError};
 use haechi_identity::{
-    Audience, AuthenticationError, Confirmation, DpopError, DpopRequest, DpopRules, Identity,
-    IdentityConfig, NewApiKey, SenderConstraint, SenderError,
+    AccessTokenOrder, Audience, AuthenticationError, Confirmation, DpopError, DpopRequest,
+    DpopRules, Holder, Identity, IdentityConfig, NewApiKey, SenderConstraint, SenderError,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::{NOW, RESOURCE, Signer, World, bearer, claims, config, encode, header};
+use crate::support::{NOW, RESOURCE, Signer, World, bearer, claims, config, encode, header, words};
 
 /// When the attacks happen: long enough after the room was opened that no proof needs a nonce.
-const LATER: u64 = NOW + 100;
+pub(crate) const LATER: u64 = NOW + 100;
 
 /// A room that trusts an issuer, and a client that has a key.
 struct Scene {
@@ -45,7 +45,7 @@ fn thumbprint(signer: &Signer) -> Thumbprint {
     Thumbprint(hash.as_ref().try_into().unwrap())
 }
 
-fn bound_to(signer: &Signer) -> Value {
+pub(crate) fn bound_to(signer: &Signer) -> Value {
     Confirmation { key: Some(thumbprint(signer)), certificate: None }.claim().unwrap()
 }
 
@@ -74,7 +74,7 @@ fn sign(signer: &Signer, header: &Value, claims: &Value) -> String {
 }
 
 /// A good proof about a request with `token`.
-fn prove(signer: &Signer, token: &str) -> String {
+pub(crate) fn prove(signer: &Signer, token: &str) -> String {
     sign(signer, &proof_header(signer), &proof_claims(token))
 }
 
@@ -88,7 +88,7 @@ fn credentials(token: &str, proof: &str, certificate: Option<Thumbprint>) -> Cre
     }))
 }
 
-async fn present(
+pub(crate) async fn present(
     identity: &Identity,
     token: &str,
     proof: &str,
@@ -733,6 +733,33 @@ async fn own_tokens_and_api_keys_are_bound_to_nothing_until_they_say_so() {
     let sent = Credentials::Bearer(key.to_owned().into());
     let refused = scene.world.identity.authenticate(&sent, &audience).await;
     assert_eq!(word(refused), Some("sender-demanded"));
+}
+
+#[tokio::test]
+async fn an_own_token_that_was_issued_to_a_key_needs_its_proof() {
+    let scene = Scene::new().await;
+    let user_id = scene.world.add_user("jane", &["user"]).await;
+    let user = UserStore::by_id(&scene.world.memory, &user_id).await.unwrap().unwrap();
+    let (scopes, cnf) = (words(&["read"]), bound_to(&scene.client));
+    let order = AccessTokenOrder {
+        holder: Holder::User(&user),
+        client_id: "client-1",
+        audiences: &[RESOURCE.to_owned()],
+        scopes: &scopes,
+        grant_id: None,
+        authenticated_at: None,
+        methods: &[],
+        confirmation: Some(&cnf),
+        actor: None,
+        lifetime: Duration::from_secs(300),
+    };
+    let issued = scene.world.identity.issue_access_token(&order).await.unwrap();
+    let token = issued.token.expose_str().unwrap();
+    let jane = scene.present(token, &prove(&scene.client, token)).await.unwrap();
+    assert_eq!(*jane.subject, *user_id);
+    assert_eq!(word(scene.world.bearer(token).await), Some("sender-proof-missing"));
+    let stolen = scene.present(token, &prove(&Signer::p256(), token)).await;
+    assert_eq!(word(stolen), Some("sender-key"));
 }
 
 #[tokio::test]

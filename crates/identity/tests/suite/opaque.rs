@@ -20,6 +20,7 @@ use haechi_storage::Memory;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::dpop::{LATER, bound_to, present, prove};
 use crate::support::{
     CountingFetch, ISSUER, NOW, OTHER_RESOURCE, RESOURCE, Signer, bearer, claims, config, header,
     surroundings, words,
@@ -313,6 +314,34 @@ async fn every_answer_that_would_not_do_in_a_signed_token_does_not_do_here() {
         hall.desk.says(TOKEN, &active());
         assert_eq!(hall.refusal(TOKEN).await, None, "the same without: {name}");
     }
+}
+
+#[tokio::test]
+async fn an_opaque_token_may_be_bound_to_a_key_and_then_needs_its_proof() {
+    let (client, thief) = (Signer::p256(), Signer::p256());
+    let hall = Hall::introspecting().await;
+    hall.clock.set(Timestamp::from_secs(LATER));
+    let bound = active_with(|answer| {
+        answer["token_type"] = json!("DPoP");
+        answer["cnf"] = bound_to(&client);
+    });
+    hall.desk.says(TOKEN, &bound);
+    for _ in 0..2 {
+        let proof = prove(&client, TOKEN);
+        assert!(present(&hall.identity, TOKEN, &proof).await.is_ok());
+        let replayed = present(&hall.identity, TOKEN, &proof).await.unwrap_err();
+        assert_eq!(replayed.word(), "dpop-replayed");
+        let stolen = present(&hall.identity, TOKEN, &prove(&thief, TOKEN)).await.unwrap_err();
+        assert_eq!(stolen.word(), "sender-key");
+        let downgraded = bearer(&hall.identity, TOKEN, RESOURCE).await.unwrap_err();
+        assert_eq!(downgraded.word(), "sender-proof-missing");
+    }
+    assert_eq!(hall.desk.asked(), 1, "the answer was kept, the proof was not");
+    // An issuer that says how the token is used, and not by whom.
+    let unknown = active_with(|answer| answer["cnf"] = json!({ "kid": "k1" }));
+    hall.desk.says("opaque-2", &unknown);
+    let refused = bearer(&hall.identity, "opaque-2", RESOURCE).await.unwrap_err();
+    assert_eq!(refused.word(), "sender-unknown-confirmation");
 }
 
 fn remove(answer: &mut Value, name: &str) -> Option<Value> {
