@@ -30,13 +30,13 @@ fn names() -> Names {
 }
 
 fn read(value: &[u8]) -> Option<Result<Credentials, TransportError>> {
-    head("/mcp", &[(AUTHORIZATION, value)]).map(presented)
+    head("/mcp", &[(AUTHORIZATION, value)]).map(|head| presented(&head))
 }
 
-fn presented(head: Parts) -> Result<Credentials, TransportError> {
+fn presented(head: &Parts) -> Result<Credentials, TransportError> {
     let audience = Audience::of("https://mcp.example/mcp");
     let (path, scopes, certificates) = ("/mcp", &[][..], false);
-    credentials::read(&head, &Resource { audience: &audience, path, scopes, certificates })
+    credentials::read(head, &Resource { audience: &audience, path, scopes, certificates })
 }
 
 /// Near what is accepted beside a token, in one header or several.
@@ -97,7 +97,7 @@ proptest! {
         let mut headers = vec![(AUTHORIZATION, &b"DPoP abc"[..])];
         headers.extend(proofs.iter().map(|proof| (credentials::DPOP, &**proof)));
         let Some(head) = head("/mcp", &headers) else { return Ok(()) };
-        match presented(head) {
+        match presented(&head) {
             Ok(Credentials::Dpop(read)) => {
                 prop_assert_eq!(proofs.len(), 1);
                 let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);

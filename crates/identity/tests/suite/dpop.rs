@@ -389,16 +389,16 @@ async fn a_proof_is_for_one_token_and_has_an_identifier() {
 
 #[tokio::test]
 async fn every_kind_of_asymmetric_key_proves() {
-    let signers: [(fn() -> Signer, &[Algorithm]); 5] = [
-        (Signer::p256, &[Algorithm::Es256]),
-        (Signer::p384, &[Algorithm::Es384]),
-        (Signer::p521, &[Algorithm::Es512]),
-        (Signer::ed25519, &[Algorithm::EdDsa, Algorithm::Ed25519]),
-        (Signer::rsa, &[Algorithm::Rs256, Algorithm::Rs512, Algorithm::Ps256, Algorithm::Ps384]),
+    use Algorithm::{Ed25519, EdDsa, Es256, Es384, Es512, Ps256, Ps384, Rs256, Rs512};
+    let signers = [
+        (Signer::p256(), &[Es256][..]),
+        (Signer::p384(), &[Es384]),
+        (Signer::p521(), &[Es512]),
+        (Signer::ed25519(), &[EdDsa, Ed25519]),
+        (Signer::rsa(), &[Rs256, Rs512, Ps256, Ps384]),
     ];
     let scene = Scene::new().await;
     for (signer, algorithms) in signers {
-        let signer = signer();
         let token = scene.token(&bound_to(&signer));
         for algorithm in algorithms {
             let mut header = proof_header(&signer);
