@@ -40,6 +40,9 @@ pub enum Failure {
     /// Whoever acts cannot be named in the log.
     #[error(transparent)]
     Unnamed(#[from] SealError),
+    /// Linked accounts could not be forgotten.
+    #[error(transparent)]
+    Accounts(#[from] haechi_core::StoreError),
     /// The parts could not be put together.
     #[error(transparent)]
     Assembly(#[from] AssemblyError),
@@ -219,7 +222,7 @@ impl Administrator {
                 self.view(identity.disable_user(&username).await?).await
             }
             Act::EnableUser { username } => self.view(identity.enable_user(&username).await?).await,
-            Act::RemoveUser { username } => self.view(identity.remove_user(&username).await?).await,
+            Act::RemoveUser { username } => self.remove_user(&username).await,
             Act::RevokeUser { username } => {
                 let user = identity.user(&username).await?;
                 self.end_all(&user.user_id).await?;
@@ -292,6 +295,14 @@ impl Administrator {
         let added = self.rooms.identity.add_api_key(new).await?;
         let text = added.text.expose_str().map(str::to_owned);
         Ok(Done::ApiKey(ApiKeyView { text, ..added.summary.into() }))
+    }
+
+    /// With the accounts that the user has linked at upstreams, which nothing could use any more.
+    async fn remove_user(&self, username: &str) -> Result<Done, Failure> {
+        let user = self.rooms.identity.remove_user(username).await?;
+        let sid = self.rooms.identity.sid_of(&user.user_id).await?;
+        self.rooms.accounts.remove_all(&sid).await?;
+        Ok(Done::User(UserView::new(user, &sid)))
     }
 
     async fn view(&self, user: StoredUser) -> Result<Done, Failure> {

@@ -41,7 +41,7 @@ impl Challenge {
     pub fn read<'a>(values: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let mut found: Option<Self> = None;
         for value in values.into_iter().take(8).filter(|value| value.len() <= MAX_BYTES) {
-            for challenge in challenges(value).into_iter().filter_map(Self::of) {
+            for challenge in challenges(value).iter().filter_map(Self::of) {
                 if challenge.resource_metadata.is_some() {
                     return Some(challenge);
                 }
@@ -63,7 +63,7 @@ impl Challenge {
         self.error.as_deref() == Some("use_dpop_nonce")
     }
 
-    fn of(read: Read) -> Option<Self> {
+    fn of(read: &Read) -> Option<Self> {
         let scheme = match read.scheme.to_ascii_lowercase().as_str() {
             "bearer" => Scheme::Bearer,
             "dpop" => Scheme::Dpop,

@@ -4,7 +4,7 @@ use haechi_core::{Fetch, FetchError};
 use url::Url;
 
 use crate::address::{is_local, is_loopback, is_secure, origin};
-use crate::challenge::Challenge;
+use crate::challenge::{Challenge, Scheme};
 use crate::resource::{self, ProtectedResource};
 use crate::server::{self, ServerMetadata};
 
@@ -57,6 +57,8 @@ pub struct Discovered {
     pub resource: ProtectedResource,
     /// Its authorization server.
     pub server: ServerMetadata,
+    /// Whether the server wants tokens that are bound to a key (RFC 9449).
+    pub wants_bound_tokens: bool,
 }
 
 /// Finds out who issues tokens for the server at `url`: from the metadata its challenge names, or at
@@ -78,7 +80,8 @@ pub(crate) async fn discover(
         None => issuers.first(),
     };
     let server = find_server(fetch, issuer.ok_or(DiscoveryError::NotNamed)?).await?;
-    Ok(Discovered { server, resource })
+    let asked = challenge.is_some_and(|challenge| challenge.scheme == Scheme::Dpop);
+    Ok(Discovered { server, wants_bound_tokens: asked || resource.dpop_required, resource })
 }
 
 async fn find_resource(
@@ -137,7 +140,7 @@ async fn fallback(
         scopes: None,
         dpop_required: false,
     };
-    Ok(Discovered { server, resource })
+    Ok(Discovered { server, resource, wants_bound_tokens: false })
 }
 
 /// A document, when one is there: another status, or another type, is a place without one.

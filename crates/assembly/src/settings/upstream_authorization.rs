@@ -120,9 +120,9 @@ pub enum SubjectTokenKind {
 pub enum DpopRule {
     /// Never.
     Off,
-    /// Where the authorization server says that it does that.
+    /// Where the upstream asks for it, and its authorization server does that.
     #[default]
-    WhenOffered,
+    WhenAsked,
     /// Always; a token that is not bound is not used.
     Required,
 }
@@ -202,7 +202,8 @@ pub(crate) struct RawUpstreamAuthorization {
     subject_token_type: Option<SubjectTokenKind>,
     /// Who makes the grant of `id_jag`.
     identity_provider: Option<RawProvider>,
-    /// Whether tokens are bound to a key: `off`, `when-offered` (the default) or `required`.
+    /// Whether tokens are bound to a key: `off`, `when-asked` (the default: where the
+    /// server asks for it) or `required`.
     dpop: Option<DpopRule>,
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use haechi_assembly::{Act, Administrator, Assembly, Control, Log, Safe, Settings, Tidied, Watch};
+use haechi_assembly::{Act, Administrator, Assembly, Control, Log, Rooms, Settings, Tidied, Watch};
 use haechi_face::Language;
 use haechi_policy::PolicyWarning;
 use tokio::net::TcpListener;
@@ -266,8 +266,7 @@ impl Keeper {
                 () = self.new_keys.notified() => self.give_new_keys(),
                 _ = forgetting.tick() => {
                     // On its own: an erasure that is finished reads whole files.
-                    let safe = self.assembly.rooms.safe.clone();
-                    tokio::spawn(tidy(safe, self.administrator.clone()));
+                    tokio::spawn(tidy(self.assembly.rooms.clone(), self.administrator.clone()));
                     if let Err(error) = self.assembly.rooms.identity.forget_expired().await {
                         tracing::warn!(error = chain(&error), "old revocations were not forgotten");
                     }
@@ -354,8 +353,8 @@ impl Keeper {
 }
 
 /// Retention, keys that are due, erasures that were cut off. What is gone for good is recorded.
-async fn tidy(safe: Safe, administrator: Administrator) {
-    let Tidied { erased, expired, destroyed } = safe.tidy().await;
+async fn tidy(rooms: Rooms, administrator: Administrator) {
+    let Tidied { erased, expired, destroyed } = rooms.safe.tidy().await;
     let record = async |act: &str, object: String| {
         tracing::info!(act, object, "done when it was time");
         let recorded = administrator.record(act, &object, vec!["done".to_owned()]).await;
@@ -366,6 +365,9 @@ async fn tidy(safe: Safe, administrator: Administrator) {
     match erased {
         Ok(certificates) => {
             for certificate in certificates {
+                if let Err(error) = rooms.accounts.remove_all(&certificate.sid).await {
+                    tracing::error!(error = chain(&error), "linked accounts were not forgotten");
+                }
                 record("subject.erase", certificate.sid.to_string()).await;
             }
         }

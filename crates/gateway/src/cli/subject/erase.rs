@@ -56,6 +56,8 @@ impl Erase {
         };
         let job = Job::new(Work::SubjectErase, &sid.0).with("backups", self.backup.len());
         let certificate = job.run(context, async {
+            let forgotten = rooms.accounts.remove_all(&sid).await;
+            forgotten.map_err(|error| Failure::of(&error))?;
             let certificate = rooms.safe.subjects.erase(&sid, request).await;
             let certificate = certificate.map_err(of_subject)?;
             let verdict = format!("verdict:{}", word(certificate.verdict));

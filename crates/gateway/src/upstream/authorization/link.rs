@@ -87,7 +87,7 @@ impl Authorization {
         };
         let pending = self.ways.client.authorize(&found.server, &registration, request)?;
         let (private, key) = new_proof_key(&self.ways)?;
-        let bound = self.binds(&found.server)?;
+        let bound = self.binds(&found.server, found.wants_bound_tokens)?;
         Ok(Linking { pending, found, registration, client, private, key, bound })
     }
 

@@ -1,6 +1,6 @@
 //! Tokens of a person's own account at an upstream: kept sealed, refreshed by one at a time.
 
-use haechi_client::{DiscoveryError, Grant, Registration, ServerMetadata, TokenRequest};
+use haechi_client::{DiscoveryError, Grant, Registration, ServerMetadata, TokenRequest, TokenType};
 use haechi_core::{Means, Principal, Sid, StoredAccount};
 use haechi_guard::UpstreamFailure;
 
@@ -121,7 +121,9 @@ impl Authorization {
             resource: Some(account.resource.clone()),
             scopes: Vec::new(),
         };
-        let tokens = self.ask(&server, &registration, &request, &key).await?;
+        let bound = account.token_type == TokenType::Dpop;
+        let proof = self.binds(&server, bound)?.then_some(&*key);
+        let tokens = self.ask(&server, &registration, &request, proof).await?;
         Ok((tokens, key))
     }
 

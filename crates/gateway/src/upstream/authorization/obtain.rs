@@ -45,19 +45,19 @@ impl Authorization {
         };
         let request =
             TokenRequest { grant, resource: Some(self.resource(&found)), scopes: scopes.clone() };
-        let tokens = self.ask(server, &registration, &request, &self.key).await?;
+        let proof = self.binds(server, found.wants_bound_tokens)?.then_some(&*self.key);
+        let tokens = self.ask(server, &registration, &request, proof).await?;
         Ok(Held::new(&tokens, scopes, Arc::clone(&self.key)))
     }
 
-    /// Asks for a token that can be presented; bound to `key` where the settings say so.
+    /// Asks for a token that can be presented.
     pub(super) async fn ask(
         &self,
         server: &ServerMetadata,
         registration: &Registration,
         request: &TokenRequest,
-        key: &ProofKey,
+        proof: Option<&ProofKey>,
     ) -> Result<Tokens, CredentialError> {
-        let proof = self.binds(server)?.then_some(key);
         let tokens = self.ways.client.token(server, registration, request, proof).await?;
         self.presentable(tokens)
     }
@@ -72,12 +72,16 @@ impl Authorization {
         }
     }
 
-    /// Whether a proof goes with the question.
-    pub(super) fn binds(&self, server: &ServerMetadata) -> Result<bool, CredentialError> {
+    /// Whether a token is to be bound to a key, where its reader `asked` for that or not.
+    pub(super) fn binds(
+        &self,
+        server: &ServerMetadata,
+        asked: bool,
+    ) -> Result<bool, CredentialError> {
         let offered = server.dpop_signing_alg_values_supported.iter().any(|it| it == "ES256");
         match self.settings.dpop {
             DpopRule::Off => Ok(false),
-            DpopRule::WhenOffered => Ok(offered),
+            DpopRule::WhenAsked => Ok(asked && offered),
             DpopRule::Required if offered => Ok(true),
             DpopRule::Required => Err(CredentialError::NotBound),
         }
