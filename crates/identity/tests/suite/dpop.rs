@@ -20,7 +20,9 @@ use haechi_identity::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::{NOW, RESOURCE, Signer, World, bearer, claims, config, encode, header, words};
+use crate::support::{
+    NOW, OWN, RESOURCE, Signer, World, bearer, claims, config, encode, header, words,
+};
 
 /// When the attacks happen: long enough after the room was opened that no proof needs a nonce.
 pub(crate) const LATER: u64 = NOW + 100;
@@ -741,6 +743,7 @@ async fn an_own_token_that_was_issued_to_a_key_needs_its_proof() {
     let user_id = scene.world.add_user("jane", &["user"]).await;
     let user = UserStore::by_id(&scene.world.memory, &user_id).await.unwrap().unwrap();
     let (scopes, cnf) = (words(&["read"]), bound_to(&scene.client));
+    scene.world.identity.be_authorization_server(OWN);
     let order = AccessTokenOrder {
         holder: Holder::User(&user),
         client_id: "client-1",
