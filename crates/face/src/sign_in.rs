@@ -153,7 +153,9 @@ impl SignInDesk<'_> {
     async fn refused(&self, error: &SignInError) -> SignInAnswer {
         let (status, code, word) = row(error);
         self.guard.count_refusal(self.origin, word);
-        if let SignInError::UserDisabled { user_id } = error {
+        if let SignInError::UserDisabled { user_id } | SignInError::SecondFactorNeeded { user_id } =
+            error
+        {
             self.record(user_id, Some(word)).await;
         }
         let wait = match error {
@@ -203,6 +205,9 @@ const fn row(error: &SignInError) -> (StatusCode, &'static str, &'static str) {
         }
         SignInError::UserDisabled { .. } => {
             (StatusCode::UNAUTHORIZED, "invalid_grant", "user-disabled")
+        }
+        SignInError::SecondFactorNeeded { .. } => {
+            (StatusCode::UNAUTHORIZED, "invalid_grant", "second-factor-needed")
         }
         SignInError::Throttled { .. } => {
             (StatusCode::TOO_MANY_REQUESTS, "slow_down", "sign-in-throttled")

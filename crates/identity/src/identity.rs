@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub struct Identity {
     pub(crate) cache: VerifiedCache,
     pub(crate) hasher: PasswordHasher,
     pub(crate) throttle: Throttle,
+    /// Whether a password alone opens nothing.
+    pub(crate) second_factor_required: AtomicBool,
     pub(crate) dpop: Dpop,
     pub(crate) gateway: Option<Gateway>,
     pub(crate) exchange: Option<Arc<dyn Exchange>>,
@@ -133,6 +136,7 @@ impl Identity {
             standing: ArcSwap::from_pointee(standing),
             reloading: Mutex::new(()),
             cache: VerifiedCache::new(config.cache_entries),
+            second_factor_required: AtomicBool::new(false),
             throttle: Throttle::new(config.lockout.clone()),
             gateway: config.gateway.clone().map(|it| Gateway::new(it, surroundings.clock.now())),
             dpop: Dpop::new(config.dpop, surroundings.clock.now(), &*surroundings.entropy)?,

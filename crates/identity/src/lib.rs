@@ -58,7 +58,9 @@ pub use issue::{AccessToken, AccessTokenOrder, Holder, IdTokenOrder, IssueError,
 pub use password::PasswordError;
 pub use scope::ScopeHierarchy;
 pub use seal::{SecretSealError, sha256};
-pub use second_factor::{CodeKind, MAX_FACTORS, SecondFactorError, SecondFactors, TotpKey};
+pub use second_factor::{
+    CodeKind, MAX_FACTORS, PasskeyQuestion, SecondFactorError, SecondFactors, TotpKey,
+};
 pub use sender::{Confirmation, SenderConstraint, SenderError};
 pub use sign_in::{IssuedToken, SignInAttempt, SignInError};
 pub use username::{UsernameError, plain_username};

@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use haechi_core::{
-    EntropyError, Secret, StoreError, StoredPassword, StoredUser, Timestamp, UserChange,
+    EntropyError, FactorKind, Secret, StoreError, StoredPassword, StoredUser, Timestamp, UserChange,
 };
 
 use crate::Identity;
@@ -77,6 +78,13 @@ pub enum SignInError {
         /// The `user_id`, for the audit log.
         user_id: Arc<str>,
     },
+    /// The password is right, but opens nothing by itself: the user has a second factor, or everybody
+    /// needs one. A browser asks for it.
+    #[error("a password is not enough for this user; sign in with a browser")]
+    SecondFactorNeeded {
+        /// The `user_id`, for the audit log.
+        user_id: Arc<str>,
+    },
     /// Too many attempts failed before; nothing was tried.
     #[error("too many attempts; try again in {}s", .retry_after.as_secs())]
     Throttled {
@@ -110,6 +118,7 @@ impl SignInError {
         match self {
             Self::WrongCredentials { .. } => "sign-in-wrong-credentials",
             Self::UserDisabled { .. } => "user-disabled",
+            Self::SecondFactorNeeded { .. } => "second-factor-needed",
             Self::Throttled { .. } => "sign-in-throttled",
             Self::Busy { .. } => "sign-in-busy",
             Self::NoAudience => "sign-in-no-audience",
@@ -134,6 +143,9 @@ impl Identity {
         }
         let now = self.now();
         let user = self.prove(attempt, now).await?;
+        if self.needs_second_factor(&user.user_id).await? {
+            return Err(SignInError::SecondFactorNeeded { user_id: user.user_id.into() });
+        }
         self.issue_to(&user, attempt, now).await
     }
 
@@ -149,6 +161,20 @@ impl Identity {
         attempt: &SignInAttempt<'_>,
     ) -> Result<StoredUser, SignInError> {
         self.prove(attempt, self.now()).await
+    }
+
+    /// Whether a password alone opens nothing for this user.
+    async fn needs_second_factor(&self, user_id: &str) -> Result<bool, StoreError> {
+        if self.second_factor_required.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let all = self.stores.factors.list(user_id).await?;
+        Ok(all.iter().any(|factor| factor.kind != FactorKind::RecoveryCodes))
+    }
+
+    /// From here on a password alone opens nothing for anybody.
+    pub fn require_second_factor(&self) {
+        self.second_factor_required.store(true, Ordering::Relaxed);
     }
 
     /// Notes that a user signed in.

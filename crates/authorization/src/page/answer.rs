@@ -81,7 +81,7 @@ impl Page<'_> {
         };
         let html_type = HeaderValue::from_static("text/html; charset=utf-8");
         let mut response = reply::typed(self.status, html_type, html);
-        let script = if self.script { " script-src 'self'; connect-src 'self';" } else { "" };
+        let script = if self.script { " script-src 'self';" } else { "" };
         let targets = self.targets;
         let policy = format!(
             "default-src 'none'; style-src 'self';{script} form-action 'self'{targets}; \

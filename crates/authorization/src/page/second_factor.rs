@@ -145,7 +145,7 @@ impl AuthorizationServer {
         Ok(page.show(visit, &template))
     }
 
-    async fn show_new_factor(
+    pub(super) async fn show_new_factor(
         &self,
         visit: &Visit<'_>,
         scene: &Scene<'_>,
@@ -230,7 +230,7 @@ impl AuthorizationServer {
         error: &SecondFactorError,
     ) -> Result<Response<Bytes>, OAuthError> {
         self.rooms.guard.count_refusal(visit.origin, error.word());
-        if matches!(error, SecondFactorError::WrongCode) {
+        if matches!(error, SecondFactorError::WrongCode | SecondFactorError::WrongPasskey) {
             let user_id = &scene.session.user.user_id;
             self.record_sign_in(visit, user_id, Some(error.word())).await;
         }
@@ -333,6 +333,10 @@ fn sentence(error: &SecondFactorError, frame: &Frame) -> String {
         SecondFactorError::WrongCode => (
             "This code is wrong, or was used before. Wait for the next one.",
             "코드가 틀렸거나 이미 사용되었습니다. 다음 코드를 기다리세요.",
+        ),
+        SecondFactorError::WrongPasskey => (
+            "The passkey was not accepted. Try again, or use a code.",
+            "패스키를 확인하지 못했습니다. 다시 시도하거나 코드를 사용하세요.",
         ),
         SecondFactorError::Throttled { retry_after } => {
             let wait = retry_after.as_secs().max(1);

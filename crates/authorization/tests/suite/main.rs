@@ -1,6 +1,8 @@
 //! What strangers see of the authorization server.
 
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod federation;
 #[cfg(test)]
 mod federation_attacks;
@@ -8,3 +10,9 @@ mod federation_attacks;
 mod federation_provider;
 #[cfg(test)]
 mod federation_world;
+#[cfg(test)]
+mod page_attacks;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod second_factors;

@@ -175,6 +175,10 @@ pub fn sign_in(error: &SignInError, language: Language) -> String {
             "the user is disabled; ask an administrator",
             "사용자가 비활성화되었습니다. 관리자에게 문의하세요",
         ),
+        SignInError::SecondFactorNeeded { .. } => (
+            "a password is not enough for this user; sign in with a browser",
+            "이 사용자는 비밀번호만으로 로그인할 수 없습니다. 브라우저에서 로그인하세요",
+        ),
         SignInError::Throttled { retry_after } => {
             let wait = retry_after.as_secs().max(1);
             return language.choose(

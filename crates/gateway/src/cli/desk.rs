@@ -47,6 +47,9 @@ pub(super) fn open(
     }
     assembly.rooms.identity.be_authorization_server(&issuer);
     let config = config(settings, issuer);
+    if config.second_factor_required {
+        assembly.rooms.identity.require_second_factor();
+    }
     Ok(Some(Arc::new(AuthorizationServer::new(
         config,
         rooms(settings, assembly),

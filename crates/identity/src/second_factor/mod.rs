@@ -1,5 +1,6 @@
 //! Second factors: by what a person proves itself besides the password.
 
+mod passkey;
 mod recovery;
 mod totp;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use aws_lc_rs::aead::NONCE_LEN;
 use haechi_core::{EntropyError, FactorKind, FactorStore, Secret, StoreError, StoredFactor};
 
+pub use passkey::PasskeyQuestion;
 pub use totp::TotpKey;
 
 use crate::Identity;
@@ -50,6 +52,9 @@ pub enum SecondFactorError {
     /// No factor of this person gives this code now, or it was used before.
     #[error("the code is wrong, or was used before")]
     WrongCode,
+    /// The browser's answer is not that of a passkey this person has or may have, to this question.
+    #[error("the passkey was not accepted")]
+    WrongPasskey,
     /// Too many codes were wrong; nothing was tried.
     #[error("too many attempts; try again in {}s", .retry_after.as_secs())]
     Throttled {
@@ -76,6 +81,7 @@ impl SecondFactorError {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::WrongCode => "second-factor-wrong",
+            Self::WrongPasskey => "passkey-wrong",
             Self::Throttled { .. } => "second-factor-throttled",
             Self::TooMany => "second-factor-too-many",
             Self::Sealed => "second-factor-sealed",
@@ -89,6 +95,7 @@ impl SecondFactorError {
     pub const fn help(&self) -> Option<&'static str> {
         match self {
             Self::WrongCode => Some("wait for the next code, or use a recovery code"),
+            Self::WrongPasskey => Some("try again, or use a code"),
             Self::TooMany => Some("remove one first"),
             Self::Sealed => {
                 Some("an operator can reset them: `haechi user second-factor NAME --reset`")
