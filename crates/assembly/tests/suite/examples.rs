@@ -115,3 +115,16 @@ fn the_published_schema_is_the_one_of_the_program() {
         "run `haechi config schema > examples/haechi.schema.json` and look at the change"
     );
 }
+
+#[test]
+fn every_settings_text_of_the_guides_loads() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/oauth.md");
+    let text = std::fs::read_to_string(guide).unwrap();
+    let texts: Vec<&str> = text.split("```toml\n").skip(1).collect();
+    assert!(texts.len() > 4);
+    for text in texts {
+        let (settings, _) = text.split_once("```").unwrap();
+        Settings::parse(settings, Path::new("/base"))
+            .unwrap_or_else(|problems| panic!("{settings}\n{problems}"));
+    }
+}
