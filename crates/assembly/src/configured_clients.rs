@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use haechi_core::{ClientStore, StoreError, StoredClient};
+use haechi_core::{ClientStore, StoreError, StoredClient, Timestamp};
 
 /// A store whose first clients stand in the settings: they can be neither replaced nor removed.
 #[derive(Debug)]
@@ -53,5 +53,9 @@ impl ClientStore for ConfiguredClients {
 
     async fn remove(&self, client_id: &str) -> Result<(), StoreError> {
         self.store.remove(client_id).await
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.store.forget(before).await
     }
 }

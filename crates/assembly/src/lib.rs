@@ -13,6 +13,7 @@ mod safe;
 pub mod settings;
 mod surroundings;
 mod unseen;
+mod upkeep;
 mod watch;
 mod work;
 

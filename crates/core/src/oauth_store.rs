@@ -58,6 +58,9 @@ pub trait ClientStore: Send + Sync + fmt::Debug {
     /// there is none of either. Clients that are known by a metadata document are in no row of
     /// their own: what they were granted is removed all the same. Raises the epoch.
     async fn remove(&self, client_id: &str) -> Result<(), StoreError>;
+    /// Removes clients that ended before `before`, each with its grants, refresh tokens and consents;
+    /// how many. Raises the epoch when there were any.
+    async fn forget(&self, before: Timestamp) -> Result<u64, StoreError>;
 }
 
 /// What a person granted a client: all tokens that follow from one authorization are its family.

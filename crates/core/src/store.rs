@@ -147,6 +147,8 @@ pub trait ApiKeyStore: Send + Sync + fmt::Debug {
 /// Where in its life a signing key stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SigningKeyState {
+    /// Published, so that others know it before it signs; there is one at most.
+    Next,
     /// Signs and verifies; there is one at most.
     Active,
     /// Verifies only, until its tokens have expired.
@@ -184,6 +186,13 @@ pub trait SigningKeyStore: Send + Sync + fmt::Debug {
     /// itself: the key before stops signing at the new one's `created_at`.
     async fn activate(&self, key: StoredSigningKey, only_if_none: bool)
     -> Result<bool, StoreError>;
+    /// Adds `key` as the one that comes next, when `active` is still the active one and none comes
+    /// next yet; otherwise changes nothing and answers `false`. [`StoreError::Exists`] when the id is
+    /// taken.
+    async fn announce(&self, key: StoredSigningKey, active: &str) -> Result<bool, StoreError>;
+    /// Makes the key that comes next the active one and turns the one before it to retiring as of
+    /// `at`, in one step; `false` when `key_id` does not come next.
+    async fn promote(&self, key_id: &str, at: Timestamp) -> Result<bool, StoreError>;
     /// Retires a key for good and forgets its private part; [`StoreError::Missing`] without such a
     /// key, [`StoreError::Exists`] when it is the active one.
     async fn retire(&self, key_id: &str) -> Result<(), StoreError>;

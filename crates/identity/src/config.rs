@@ -70,6 +70,18 @@ pub struct OwnTokens {
     pub lifetime: Duration,
     /// What clocks of several gateways may differ by; at most five minutes.
     pub leeway: Duration,
+    /// When keys take turns by themselves; `None` leaves that to whoever asks for it.
+    pub rotation: Option<KeyRotation>,
+}
+
+/// When signing keys take turns ([`crate::Identity::turn_keys`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRotation {
+    /// For how long a key signs.
+    pub every: Duration,
+    /// For how long a key is published before it signs, so that whoever keeps our keys has read it;
+    /// shorter than `every`.
+    pub published_ahead: Duration,
 }
 
 impl Default for OwnTokens {
@@ -78,6 +90,7 @@ impl Default for OwnTokens {
             algorithm: Algorithm::Es256,
             lifetime: Duration::from_secs(24 * 3600),
             leeway: Duration::from_secs(5),
+            rotation: None,
         }
     }
 }

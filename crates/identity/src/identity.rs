@@ -252,6 +252,8 @@ fn check(config: &IdentityConfig) -> Result<(), IdentityError> {
     problem(!own.algorithm.is_for_own_tokens(), "own.algorithm", "must be ES256, EdDSA or HS256")?;
     problem(own.lifetime < Duration::from_secs(1), "own.lifetime", "must be at least a second")?;
     problem(own.leeway > MAX_LEEWAY, "own.leeway", "must be at most five minutes")?;
+    let hasty = own.rotation.is_some_and(|it| it.published_ahead >= it.every);
+    problem(hasty, "own.rotation", "must let a key sign for longer than it is published before")?;
     let none = config.passwords.concurrent == 0;
     problem(none, "passwords.concurrent", "must be at least 1")?;
     problem(config.cache_entries == 0, "cache_entries", "must be at least 1")?;

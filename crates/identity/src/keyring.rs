@@ -25,7 +25,7 @@ struct OwnKey {
     /// never stand in one.
     verifying: KeySet,
     active: bool,
-    /// Exclusive; `None` while the key is active.
+    /// Exclusive; `None` while the key is active, or comes next.
     verifies_until: Option<Timestamp>,
 }
 
@@ -48,7 +48,8 @@ impl Keyring {
             let verifying = KeySet::of(vec![public]).map_err(|_| sealed())?;
             let active = key.state == SigningKeyState::Active;
             let stopped = key.retiring_since.unwrap_or(key.created_at);
-            let verifies_until = (!active).then(|| verifies_until(stopped));
+            let retiring = key.state == SigningKeyState::Retiring;
+            let verifies_until = retiring.then(|| verifies_until(stopped));
             ring.keys.push(OwnKey { signing, verifying, active, verifies_until });
         }
         Ok(ring)
@@ -69,7 +70,7 @@ impl Keyring {
         Ok(&key.verifying)
     }
 
-    /// Public keys that verify at `now`, the active one first.
+    /// Public keys that verify at `now`, the active one first; one that comes next is among them.
     pub(crate) fn jwks(&self, now: Timestamp) -> Value {
         let verifies = |key: &&OwnKey| key.verifies_until.is_none_or(|until| now < until);
         let mut keys: Vec<&OwnKey> = self.keys.iter().filter(verifies).collect();

@@ -36,7 +36,8 @@ mod throttle;
 mod username;
 
 pub use administration::{
-    AddedApiKey, AdministrationError, ApiKeySummary, KeySummary, NewApiKey, NewUser, StopTarget,
+    AddedApiKey, AdministrationError, ApiKeySummary, KeySummary, KeyTurn, NewApiKey, NewUser,
+    StopTarget,
 };
 pub use api_key::ApiKeyError;
 pub use ask::AskError;
@@ -44,8 +45,8 @@ pub use assertion::{AssertionError, CALLER_TYPE, CallerAssertion, MAX_ASSERTION_
 pub use authenticate::AuthenticationError;
 pub use config::{
     Anonymous, Audience, ClaimMapping, ClaimPath, ClientAuthentication, ForeignIssuer,
-    GatewayCallers, IdentityConfig, IntrospectionClient, KeyLocation, KeyRefresh, Lockout,
-    OwnTokens, PasswordPolicy, Stores, Surroundings, TokenCheck, TokenTypes,
+    GatewayCallers, IdentityConfig, IntrospectionClient, KeyLocation, KeyRefresh, KeyRotation,
+    Lockout, OwnTokens, PasswordPolicy, Stores, Surroundings, TokenCheck, TokenTypes,
 };
 pub use dpop::{DPOP_ALGORITHMS, DpopError, DpopRequest, DpopRules};
 pub use gateway::{CallerError, PresentedCaller};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use haechi_identity::jose::Algorithm;
-use haechi_identity::{Lockout, OwnTokens, PasswordPolicy};
+use haechi_identity::{KeyRotation, Lockout, OwnTokens, PasswordPolicy};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -35,6 +35,12 @@ pub(crate) struct RawToken {
     lifetime: Option<String>,
     /// What clocks of several gateways may differ by; `5s` by default.
     leeway: Option<String>,
+    /// For how long a key signs before `haechi serve` lets another take its place, such as `90d`;
+    /// without it keys change with `haechi key rotate` only.
+    rotate_every: Option<String>,
+    /// For how long the next key is published before it signs, so that everybody who keeps our keys
+    /// has read it; `1d` by default, and at most half of `rotate_every`.
+    publish_ahead: Option<String>,
 }
 
 impl RawToken {
@@ -55,8 +61,30 @@ impl RawToken {
         let leeway = problems.read("token.leeway", self.leeway, standard.leeway, |text| {
             duration(&text, Duration::ZERO, Duration::from_secs(300))
         });
-        TokenSettings { issuer, own: OwnTokens { algorithm, lifetime, leeway } }
+        let rotation = rotation(self.rotate_every, self.publish_ahead, problems);
+        TokenSettings { issuer, own: OwnTokens { algorithm, lifetime, leeway, rotation } }
     }
+}
+
+/// When keys take turns by themselves.
+fn rotation(
+    every: Option<String>,
+    ahead: Option<String>,
+    problems: &mut Problems,
+) -> Option<KeyRotation> {
+    let hour = Duration::from_secs(3600);
+    if every.is_none() && ahead.is_some() {
+        problems.add("token.publish_ahead", "has no effect without `token.rotate_every`");
+    }
+    let every = problems.read("token.rotate_every", every, None, |text| {
+        duration(&text, 2 * hour, 10 * YEAR).map(Some)
+    })?;
+    let most = every / 2;
+    let published_ahead =
+        problems.read("token.publish_ahead", ahead, most.min(24 * hour), |text| {
+            duration(&text, SECOND, most)
+        });
+    Some(KeyRotation { every, published_ahead })
 }
 
 /// How passwords are kept (argon2id, RFC 9106).

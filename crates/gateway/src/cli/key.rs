@@ -68,6 +68,7 @@ impl List {
     async fn run(self, context: &Context, out: &mut dyn Write) -> Result<ExitCode, Failure> {
         let keys = context.rooms().await?.identity.keys().await?;
         let state = |state| match state {
+            SigningKeyState::Next => "next",
             SigningKeyState::Active => "active",
             SigningKeyState::Retiring => "retiring",
             SigningKeyState::Retired => "retired",

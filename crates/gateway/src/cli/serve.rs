@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use haechi_assembly::{Act, Administrator, Assembly, Control, Log, Rooms, Settings, Tidied, Watch};
 use haechi_face::Language;
+use haechi_identity::KeyTurn;
 use haechi_policy::PolicyWarning;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,7 +27,7 @@ use crate::server::Tls;
 
 /// How often the files of the settings are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// How often revocations of what has expired are forgotten, and what is kept sealed is tidied.
+/// How often what has ended is forgotten, signing keys take turns, and what is kept sealed is tidied.
 const FORGET_INTERVAL: Duration = Duration::from_secs(3600);
 /// How long the last traces may take to be sent.
 const LAST_TRACES: Duration = Duration::from_secs(3);
@@ -267,15 +268,42 @@ impl Keeper {
                 _ = forgetting.tick() => {
                     // On its own: an erasure that is finished reads whole files.
                     tokio::spawn(tidy(self.assembly.rooms.clone(), self.administrator.clone()));
-                    if let Err(error) = self.assembly.rooms.identity.forget_expired().await {
-                        tracing::warn!(error = chain(&error), "old revocations were not forgotten");
+                    if let Err(error) = self.assembly.rooms.forget_ended().await {
+                        tracing::warn!(error = chain(&error), "what has ended was not forgotten");
                     }
                     if let Some(server) = &self.gateway.authorization
                         && let Err(error) = server.forget().await
                     {
                         tracing::warn!(error = chain(&error), "what has ended was not forgotten");
                     }
+                    self.turn_keys().await;
                 }
+            }
+        }
+    }
+
+    /// Lets signing keys take turns when it is time. Each step is recorded by whoever took it.
+    async fn turn_keys(&self) {
+        let turns = match self.assembly.rooms.identity.turn_keys().await {
+            Ok(turns) => turns,
+            Err(error) => {
+                tracing::error!(error = chain(&error), "signing keys did not take turns");
+                return;
+            }
+        };
+        for turn in turns {
+            let (act, key_id) = match turn {
+                KeyTurn::Announced(key_id) => {
+                    self.new_keys.notify_one();
+                    ("key.announce", key_id)
+                }
+                KeyTurn::Activated(key_id) => ("key.rotate", key_id),
+                KeyTurn::Retired(key_id) => ("key.retire", key_id),
+            };
+            tracing::info!(act, key_id, "done when it was time");
+            let recorded = self.administrator.record(act, &key_id, vec!["done".to_owned()]).await;
+            if let Err(error) = recorded {
+                tracing::error!(error = chain(&error), act, "this was not recorded");
             }
         }
     }

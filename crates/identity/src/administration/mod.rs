@@ -4,6 +4,7 @@ mod api_keys;
 mod grants;
 mod keys;
 mod revocations;
+mod turns;
 mod users;
 
 use haechi_core::{EntropyError, SealError, StoreError};
@@ -11,6 +12,7 @@ use haechi_core::{EntropyError, SealError, StoreError};
 pub use api_keys::{AddedApiKey, ApiKeySummary, NewApiKey};
 pub use keys::KeySummary;
 pub use revocations::StopTarget;
+pub use turns::KeyTurn;
 pub use users::NewUser;
 
 use crate::{PasswordError, UsernameError};

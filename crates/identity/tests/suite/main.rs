@@ -17,6 +17,7 @@ mod gateway;
 mod grants;
 mod id_token;
 mod jwk;
+mod key_turns;
 mod opaque;
 mod own_tokens;
 mod properties;

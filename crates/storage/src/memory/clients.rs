@@ -1,6 +1,6 @@
 //! Clients of the own authorization server in memory, what they were granted, and consents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::time::Duration;
 
@@ -141,6 +141,20 @@ impl ClientStore for Memory {
                 return Err(missing("client"));
             }
             Ok(Written::Raising(()))
+        })
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.write(|state| {
+            let clients = &mut state.clients;
+            let ended = |client: &&StoredClient| client.expires_at.is_some_and(|end| end < before);
+            let ended = clients.registered.values().filter(ended);
+            let ended: BTreeSet<String> = ended.map(|client| client.client_id.clone()).collect();
+            clients.registered.retain(|client_id, _| !ended.contains(client_id));
+            clients.keep_grants(|grant| !ended.contains(&grant.client_id));
+            clients.consents.retain(|_, consent| !ended.contains(&consent.client_id));
+            let count = forgotten(ended.len(), 0);
+            Ok(Written::raising_if(count > 0, count))
         })
     }
 }

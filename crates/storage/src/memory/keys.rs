@@ -69,13 +69,46 @@ impl SigningKeyStore for Memory {
         self.write(|state| activate(state, key, only_if_none))
     }
 
+    async fn announce(&self, key: StoredSigningKey, active: &str) -> Result<bool, StoreError> {
+        named("kid", &key.key_id)?;
+        self.write(|state| {
+            let stands = state.signing_keys.get(active);
+            let stands = stands.is_some_and(|key| key.state == SigningKeyState::Active);
+            let comes = state.signing_keys.values().any(|key| key.state == SigningKeyState::Next);
+            if !stands || comes {
+                return Ok(Written::Quiet(false));
+            }
+            if state.signing_keys.contains_key(&key.key_id) {
+                return Err(exists(&key.key_id));
+            }
+            let key =
+                StoredSigningKey { state: SigningKeyState::Next, retiring_since: None, ..key };
+            state.signing_keys.insert(key.key_id.clone(), key);
+            Ok(Written::Raising(true))
+        })
+    }
+
+    async fn promote(&self, key_id: &str, at: Timestamp) -> Result<bool, StoreError> {
+        self.write(|state| {
+            let next = state.signing_keys.get(key_id);
+            if next.is_none_or(|key| key.state != SigningKeyState::Next) {
+                return Ok(Written::Quiet(false));
+            }
+            turn_active(state, at);
+            if let Some(key) = state.signing_keys.get_mut(key_id) {
+                key.state = SigningKeyState::Active;
+            }
+            Ok(Written::Raising(true))
+        })
+    }
+
     async fn retire(&self, key_id: &str) -> Result<(), StoreError> {
         self.write(|state| {
             let key = state.signing_keys.get_mut(key_id).ok_or_else(|| missing(key_id))?;
             match key.state {
                 SigningKeyState::Active => Err(exists(key_id)),
                 SigningKeyState::Retired => Ok(Written::Quiet(())),
-                SigningKeyState::Retiring => {
+                SigningKeyState::Retiring | SigningKeyState::Next => {
                     key.state = SigningKeyState::Retired;
                     key.sealed_private = Vec::new();
                     Ok(Written::Raising(()))
@@ -97,13 +130,18 @@ fn activate(
     if state.signing_keys.contains_key(&key.key_id) {
         return Err(exists(&key.key_id));
     }
-    for before in state.signing_keys.values_mut() {
-        if before.state == SigningKeyState::Active {
-            before.state = SigningKeyState::Retiring;
-            before.retiring_since = Some(key.created_at);
-        }
-    }
+    turn_active(state, key.created_at);
     let key = StoredSigningKey { state: SigningKeyState::Active, retiring_since: None, ..key };
     state.signing_keys.insert(key.key_id.clone(), key);
     Ok(Written::Raising(true))
+}
+
+/// Turns the active key to retiring.
+fn turn_active(state: &mut State, at: Timestamp) {
+    for before in state.signing_keys.values_mut() {
+        if before.state == SigningKeyState::Active {
+            before.state = SigningKeyState::Retiring;
+            before.retiring_since = Some(at);
+        }
+    }
 }

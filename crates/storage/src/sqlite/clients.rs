@@ -1,11 +1,11 @@
 //! Clients of the own authorization server.
 
 use async_trait::async_trait;
-use haechi_core::{ClientOrigin, ClientStore, StoreError, StoredClient};
+use haechi_core::{ClientOrigin, ClientStore, StoreError, StoredClient, Timestamp};
 use rusqlite::{Row, Transaction, params};
 
 use super::failure::Failure;
-use super::row::{any, execute, from_json, json, many, millis, moment, one, optional_moment};
+use super::row::{any, execute, from_json, json, many, millis, moment, one, optional_moment, rows};
 use super::{Sqlite, Written};
 use crate::rule::{exists, missing, named, object};
 
@@ -71,6 +71,22 @@ impl ClientStore for Sqlite {
                 0 => Err(Failure::Refused(missing("client"))),
                 _ => Ok(Written::Raising(())),
             }
+        })
+        .await
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.write(move |transaction| {
+            for from in ["grants", "consents"] {
+                let sql = format!(
+                    "DELETE FROM {from} WHERE client_id IN
+                     (SELECT client_id FROM clients WHERE expires_at_ms < ?1)"
+                );
+                execute(transaction, &sql, [millis(before)])?;
+            }
+            let sql = "DELETE FROM clients WHERE expires_at_ms < ?1";
+            let forgotten = rows(execute(transaction, sql, [millis(before)])?);
+            Ok(Written::raising_if(forgotten > 0, forgotten))
         })
         .await
     }

@@ -97,3 +97,26 @@ pub(crate) async fn a_client_goes_with_what_it_was_granted(backend: Backend) {
     assert_eq!(refused.unwrap(), haechi_core::Rotation::Refused);
     assert!(there.grants.refresh_token(&[2; 32]).await.unwrap().is_some());
 }
+
+pub(crate) async fn clients_that_ended_are_forgotten_with_what_they_were_granted(backend: Backend) {
+    let stores = &backend.here;
+    stores.users.add(user("u", "ann")).await.unwrap();
+    let ends = |client_id: &str, end: Option<u64>| StoredClient {
+        expires_at: end.map(Timestamp),
+        ..client(client_id)
+    };
+    for (id, end) in [("a", Some(10)), ("b", Some(11)), ("c", None)] {
+        stores.clients.add(ends(id, end)).await.unwrap();
+        stores.grants.add(grant(id, "u", id), None).await.unwrap();
+        stores.consents.keep(consent("u", id, &["read"])).await.unwrap();
+    }
+    let (none, rose) = backend.watch(stores.clients.forget(Timestamp(10))).await;
+    assert_eq!((none.unwrap(), rose), (0, false));
+    let (one, rose) = backend.watch(stores.clients.forget(Timestamp(11))).await;
+    assert_eq!((one.unwrap(), rose), (1, true));
+    let there = &backend.there;
+    assert_eq!(there.clients.list(None, 9).await.unwrap(), [ends("b", Some(11)), ends("c", None)]);
+    assert!(there.grants.by_id("a").await.unwrap().is_none());
+    assert!(there.grants.by_id("b").await.unwrap().is_some());
+    assert_eq!(there.consents.list("u", None).await.unwrap().len(), 2);
+}

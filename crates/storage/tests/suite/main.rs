@@ -96,6 +96,9 @@ contract! {
         an_active_a_missing_and_a_retired_key_are_told_apart,
         keys_are_listed_oldest_first,
         the_epoch_rises_when_keys_change,
+        a_key_comes_next_before_it_signs,
+        a_key_that_comes_next_is_retired_without_having_signed,
+        of_many_that_turn_keys_at_once_one_does,
     }
     revocations {
         every_kind_is_listed_as_it_was_added,
@@ -171,6 +174,7 @@ contract! {
         a_taken_or_empty_id_and_metadata_that_are_no_object_are_refused,
         a_client_is_replaced_whole,
         a_client_goes_with_what_it_was_granted,
+        clients_that_ended_are_forgotten_with_what_they_were_granted,
     }
     consents {
         a_consent_grows_and_others_stand_beside_it,

@@ -127,3 +127,63 @@ pub(crate) async fn the_epoch_rises_when_keys_change(backend: Backend) {
     assert!(!backend.watch(keys.retire("k-2")).await.1);
     assert!(!backend.raises(keys.list()).await);
 }
+
+pub(crate) async fn a_key_comes_next_before_it_signs(backend: Backend) {
+    let keys = &backend.here.signing_keys;
+    keys.activate(key("k-1", 10), false).await.unwrap();
+    assert!(!backend.raises(keys.announce(key("k-2", 20), "k-0")).await, "another is active");
+    assert!(backend.raises(keys.announce(key("k-2", 20), "k-1")).await);
+    assert!(!backend.raises(keys.announce(key("k-3", 30), "k-1")).await, "one comes already");
+    let announced = [
+        ("k-1".to_owned(), SigningKeyState::Active, None, 4),
+        ("k-2".to_owned(), SigningKeyState::Next, None, 4),
+    ];
+    assert_eq!(all(&backend.there).await, announced);
+    assert!(!backend.raises(keys.promote("k-1", Timestamp(40))).await);
+    assert!(!backend.raises(keys.promote("k-9", Timestamp(40))).await);
+    assert!(backend.raises(keys.promote("k-2", Timestamp(40))).await);
+    assert!(!backend.raises(keys.promote("k-2", Timestamp(50))).await);
+    let promoted = [
+        ("k-1".to_owned(), SigningKeyState::Retiring, Some(40), 4),
+        ("k-2".to_owned(), SigningKeyState::Active, None, 4),
+    ];
+    assert_eq!(all(&backend.there).await, promoted);
+    assert_exists(keys.announce(key("k-1", 60), "k-2").await, "k-1");
+    assert!(keys.announce(key("", 60), "k-2").await.is_err());
+}
+
+pub(crate) async fn a_key_that_comes_next_is_retired_without_having_signed(backend: Backend) {
+    let keys = &backend.here.signing_keys;
+    keys.activate(key("k-1", 10), false).await.unwrap();
+    keys.announce(key("k-2", 20), "k-1").await.unwrap();
+    // Whoever needs another key at once gets it.
+    keys.activate(key("k-3", 30), false).await.unwrap();
+    assert!(backend.raises(keys.retire("k-2")).await);
+    assert!(!keys.promote("k-2", Timestamp(40)).await.unwrap());
+    let expected = [
+        ("k-1".to_owned(), SigningKeyState::Retiring, Some(30), 4),
+        ("k-2".to_owned(), SigningKeyState::Retired, None, 0),
+        ("k-3".to_owned(), SigningKeyState::Active, None, 4),
+    ];
+    assert_eq!(all(&backend.there).await, expected);
+}
+
+pub(crate) async fn of_many_that_turn_keys_at_once_one_does(backend: Backend) {
+    backend.here.signing_keys.activate(key("k", 1), false).await.unwrap();
+    let announced = backend
+        .race(|number, stores| async move {
+            stores.signing_keys.announce(key(&format!("k-{number}"), 2), "k").await.unwrap()
+        })
+        .await;
+    assert_eq!(announced.iter().filter(|won| **won).count(), 1);
+    let winner = format!("k-{}", announced.iter().position(|won| *won).unwrap());
+    let next = winner.clone();
+    let promoted = backend.race(move |_, stores| {
+        let next = next.clone();
+        async move { stores.signing_keys.promote(&next, Timestamp(3)).await.unwrap() }
+    });
+    assert_eq!(promoted.await.iter().filter(|won| **won).count(), 1);
+    let keys = all(&backend.there).await;
+    assert_eq!(keys[1], (winner, SigningKeyState::Active, None, 4));
+    assert_eq!(keys.len(), 2);
+}
