@@ -271,11 +271,6 @@ impl Keeper {
                     if let Err(error) = self.assembly.rooms.forget_ended().await {
                         tracing::warn!(error = chain(&error), "what has ended was not forgotten");
                     }
-                    if let Some(server) = &self.gateway.authorization
-                        && let Err(error) = server.forget().await
-                    {
-                        tracing::warn!(error = chain(&error), "what has ended was not forgotten");
-                    }
                     self.turn_keys().await;
                 }
             }
