@@ -167,3 +167,49 @@ pub(crate) fn encode(text: &str) -> String {
     }
     encoded
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_stands_twice_is_refused_but_for_what_may() {
+        assert_eq!(Form::parse("a=1&b=2").unwrap().one("b"), Some("2"));
+        assert!(Form::parse("a=1&a=1").is_err());
+        assert!(Form::parse("a=1&%61=1").is_err(), "however it is written");
+        let two = Form::parse("resource=x&resource=y").unwrap();
+        assert_eq!(two.all("resource").collect::<Vec<_>>(), ["x", "y"]);
+        let many = "resource=x&".repeat(17);
+        assert!(Form::parse(&many).is_err());
+    }
+
+    #[test]
+    fn a_parameter_without_a_value_was_not_sent() {
+        for text in ["a", "a=", "&&a=&"] {
+            assert_eq!(Form::parse(text).unwrap().one("a"), None, "{text}");
+        }
+        assert!(Form::parse("a").unwrap().required("a").is_err());
+    }
+
+    #[test]
+    fn what_a_form_holds_does_not_print() {
+        let form = Form::parse("client_secret=hidden").unwrap();
+        assert_eq!(format!("{form:?}"), r#"["client_secret"]"#);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_is_read_again(name in "[a-z_]{1,20}", value in "[^\\x00-\\x1f\\x7f-\\x9f]{1,200}") {
+            let text = format!("{name}={}", encode(&value));
+            let form = Form::parse(&text).unwrap();
+            prop_assert_eq!(form.one(&name), Some(value.as_str()));
+        }
+
+        #[test]
+        fn no_text_of_a_stranger_breaks_the_reader(text in ".{0,400}") {
+            let _ = Form::parse(&text);
+        }
+    }
+}

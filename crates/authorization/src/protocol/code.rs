@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use haechi_core::{TicketKind, Timestamp};
+use haechi_core::{TicketKind, Timestamp, TokenActKind};
 use http::Response;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ErrorCode;
 use crate::interaction::{Interaction, SignedIn};
+use crate::record::{Act, Subject};
 use crate::ticket::TakenTicket;
 use crate::{AuthorizationServer, OAuthError, Visit};
 
@@ -81,6 +82,16 @@ impl AuthorizationServer {
             authenticated_at: who.authenticated_at,
             methods: who.methods.clone(),
         };
+        self.record(&Act {
+            kind: TokenActKind::Approved,
+            subject: Subject::User(&code.user_id),
+            client_id: &code.client_id,
+            grant_type: "",
+            scopes: &code.scopes,
+            resources: &code.resources,
+            reason: None,
+        })
+        .await?;
         self.add_ticket(TicketKind::Code, &code, self.config.code_lifetime).await
     }
 }

@@ -3,6 +3,12 @@
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod codes;
+#[cfg(test)]
+mod description;
+#[cfg(test)]
+mod desk;
+#[cfg(test)]
 mod federation;
 #[cfg(test)]
 mod federation_attacks;
@@ -16,3 +22,5 @@ mod page_attacks;
 mod pages;
 #[cfg(test)]
 mod second_factors;
+#[cfg(test)]
+mod tokens;
