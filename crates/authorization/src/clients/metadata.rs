@@ -166,7 +166,7 @@ impl ClientMetadata {
         let bare_refresh = self.grant_types.contains(&GrantType::RefreshToken) && !with_person;
         let nothing = "the grant `refresh_token` goes with `authorization_code` only";
         ensure(!bare_refresh, MetadataError::Contradiction(nothing))?;
-        let keyed = (self.method == ClientMethod::PrivateKeyJwt) <= self.keys.is_some();
+        let keyed = self.method != ClientMethod::PrivateKeyJwt || self.keys.is_some();
         ensure(keyed, MetadataError::Missing("jwks"))?;
         let public = self.method == ClientMethod::None;
         let own = [GrantType::ClientCredentials, GrantType::TokenExchange, GrantType::JwtBearer];

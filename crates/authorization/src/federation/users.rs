@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use haechi_core::{StoreError, StoredLogin, StoredUser, UserChange};
 use haechi_identity::{AdministrationError, NewUser, plain_username};
+use serde_json::Value;
 
 use crate::federation::person::Person;
 use crate::federation::provider::Provider;
@@ -34,6 +35,22 @@ impl Federation {
             if is_home(&login, &user) { self.follow(provider, person, &user).await? } else { user };
         self.rooms.logins.touch(issuer, &person.subject, now).await?;
         Ok(user)
+    }
+
+    /// The user that somebody becomes who was never here and of whom a provider's own signed word
+    /// speaks, `claims`: by the rules of a sign-in, of which it takes the place.
+    pub(crate) async fn newcomer(
+        &self,
+        issuer: &str,
+        subject: &str,
+        claims: &Value,
+    ) -> Result<StoredUser, FederationError> {
+        let provider = self.provider_of(issuer).ok_or(FederationError::NotKnown)?;
+        let person = Person::read(subject.to_owned(), claims.clone(), &provider.config.claims);
+        if !provider.config.admits(&person) {
+            return Err(FederationError::NotAllowed);
+        }
+        self.user_of(provider, &person).await
     }
 
     /// Brings name, address and roles of a user up to what its provider says now.

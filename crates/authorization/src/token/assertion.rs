@@ -30,7 +30,8 @@ impl AuthorizationServer {
         let resources = self.asserted_resources(request, &asserted)?;
         let scopes = asserted_scopes(request, &asserted)?;
         let scopes = self.offered_scopes(request.client, scopes.as_deref(), &resources)?;
-        let user = self.person_of(&asserted.issuer, &asserted.subject).await?;
+        let IdentityAssertion { issuer, subject, claims, .. } = &asserted;
+        let user = self.person_of(issuer, subject, claims).await?;
         let binding = self.binding(request).await?;
         self.spend(&asserted).await?;
         let methods = vec!["fed".to_owned()];
@@ -77,7 +78,7 @@ impl AuthorizationServer {
         request: &TokenRequest<'_>,
         asserted: &IdentityAssertion,
     ) -> Result<Vec<String>, OAuthError> {
-        let offered = &self.config.resources;
+        let offered = self.resources();
         let known = |uri: &String| offered.iter().any(|it| it.uris.contains(uri));
         if !asserted.resources.iter().all(known) {
             let text = "the assertion is for a resource that is no address of this server";

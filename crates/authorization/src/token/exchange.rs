@@ -78,7 +78,8 @@ impl AuthorizationServer {
         name: &'static str,
     ) -> Result<Principal, OAuthError> {
         let token = Secret::from(request.form.required(name)?.to_owned());
-        let own = self.config.resources.iter().flat_map(|it| it.uris.iter());
+        let offered = self.resources();
+        let own = offered.iter().flat_map(|it| it.uris.iter());
         let resources = own.chain(request.client.exchange_audiences()).chain([&self.config.issuer]);
         let audience = Audience { resources: resources.cloned().collect(), ..Audience::default() };
         let credentials = Credentials::Bearer(token);
@@ -107,7 +108,7 @@ impl AuthorizationServer {
     /// The own user whom a token speaks for.
     async fn person_behind(&self, subject: &Principal) -> Result<StoredUser, OAuthError> {
         if subject.means == Means::ForeignToken {
-            return self.person_of(&subject.issuer, &subject.subject).await;
+            return self.person_of(&subject.issuer, &subject.subject, &subject.claims).await;
         }
         if subject.client_id.as_deref() == Some(&*subject.subject) {
             let text = "`subject_token` speaks for no person";
