@@ -1,5 +1,6 @@
 //! Settings and wiring, the only place that chooses implementations.
 
+mod access;
 mod act;
 mod administration;
 mod assembly;

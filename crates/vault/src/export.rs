@@ -46,6 +46,19 @@ pub struct ExportedValue {
     pub expires_at: Option<String>,
 }
 
+/// By what the person signs in, or what it granted: whoever keeps that adds it.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct ExportedAccess {
+    /// What it is, in one word, such as `grant`.
+    pub kind: String,
+    /// Since when, RFC 3339.
+    pub at: String,
+    /// When it ends, RFC 3339.
+    pub expires_at: Option<String>,
+    /// What is known of it; no secrets.
+    pub detail: serde_json::Value,
+}
+
 /// What the audit log says about the person: whoever reads the log adds it.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct ExportedEntry {
@@ -72,6 +85,8 @@ pub struct SubjectExport {
     pub holds: Vec<String>,
     /// What is kept about it.
     pub values: Vec<ExportedValue>,
+    /// By what it signs in, and what it granted.
+    pub access: Vec<ExportedAccess>,
     /// What the audit log says.
     pub entries: Vec<ExportedEntry>,
 }
@@ -86,10 +101,26 @@ macro_rules! shows_nothing {
         }
     )+ };
 }
-shows_nothing!(ExportedName, ExportedValue, ExportedEntry, SubjectExport);
+shows_nothing!(ExportedName, ExportedValue, ExportedAccess, ExportedEntry, SubjectExport);
 
 impl Subjects {
-    /// Everything readable about `sid`. Entries of the audit log are added by whoever reads it.
+    /// The names `sid` is known by.
+    ///
+    /// # Errors
+    ///
+    /// [`SubjectError::Erased`], or the store's.
+    pub async fn names(&self, sid: &Sid) -> Result<Vec<ExportedName>, SubjectError> {
+        let names = self.sealer.names(sid).await.map_err(of_keys)?;
+        let names = names.into_iter().map(|name| ExportedName {
+            issuer: name.issuer,
+            name: name.name,
+            added_at: name.added_at.to_string(),
+        });
+        Ok(names.collect())
+    }
+
+    /// Everything readable about `sid`. Entries of the audit log, and by what the person signs in, are
+    /// added by whoever keeps them.
     ///
     /// # Errors
     ///
@@ -100,12 +131,7 @@ impl Subjects {
         if person.erasing_since.is_some() {
             return Err(SubjectError::Erased(sid.clone()));
         }
-        let names = self.sealer.names(sid).await.map_err(of_keys)?;
-        let names = names.into_iter().map(|name| ExportedName {
-            issuer: name.issuer,
-            name: name.name,
-            added_at: name.added_at.to_string(),
-        });
+        let names = self.names(sid).await?;
         let tokens = self.tokens(sid).await?;
         let opened = self.values.open_stored(&tokens).await;
         let mut values = Vec::with_capacity(tokens.len());
@@ -136,9 +162,10 @@ impl Subjects {
             sid: sid.clone(),
             exported_at: self.clock.now().to_string(),
             registered_at: person.registered_at.as_ref().map(Timestamp::to_string),
-            names: names.collect(),
+            names,
             holds: self.holds(sid).await?.into_iter().map(|hold| hold.hold_id).collect(),
             values,
+            access: Vec::new(),
             entries: Vec::new(),
         })
     }
@@ -152,7 +179,7 @@ impl SubjectExport {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
-    /// The export as CSV (RFC 4180, with a header): one record for each name, value and entry.
+    /// The export as CSV (RFC 4180, with a header): one record for each name, value, access and entry.
     ///
     /// A cell that a spreadsheet would take for a formula gets an apostrophe before it.
     #[must_use]
@@ -175,6 +202,11 @@ impl SubjectExport {
                 &mut out,
                 ["value", &value.kind, shown, tenant, upstream, tool, field, at, ends],
             );
+        }
+        for access in &self.access {
+            let text = access.detail.to_string();
+            let ends = access.expires_at.as_deref().unwrap_or_default();
+            record(&mut out, ["access", &access.kind, &text, "", "", "", "", &access.at, ends]);
         }
         for entry in &self.entries {
             let text = entry.entry.to_string();

@@ -40,7 +40,7 @@ pub use certificate::{Certificate, Deleted, DestroyedKey, KeyCopy, Verdict};
 pub use config::{Retention, VaultConfig};
 pub use erase::ErasureRequest;
 pub use erase_probe::{Probe, ProbedFile};
-pub use export::{ExportedEntry, ExportedName, ExportedValue, SubjectExport};
+pub use export::{ExportedAccess, ExportedEntry, ExportedName, ExportedValue, SubjectExport};
 pub use fernet::FernetKeyError;
 pub use hardening::{HardeningError, harden_process};
 pub use keys::{

@@ -66,10 +66,10 @@ impl Hall {
             granted_at: now,
         };
         ConsentStore::keep(&self.rooms.store, consent).await.unwrap();
-        self.sign(&user_id, client_id, json!({ "grant": grant_id }))
+        self.sign(&user_id, client_id, &json!({ "grant": grant_id }))
     }
 
-    fn sign(&self, subject: &str, client_id: &str, more: Value) -> String {
+    fn sign(&self, subject: &str, client_id: &str, more: &Value) -> String {
         let now = self.rooms.clock.now();
         let mut claims = json!({
             "iss": self.rooms.identity.issuer(),
@@ -84,6 +84,24 @@ impl Hall {
         claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let token = self.rooms.identity.sign("at+jwt", ShownKey::Name, &claims).unwrap();
         token.expose_str().unwrap().to_owned()
+    }
+
+    /// `kim` signs in with a browser; answers the `user_id`.
+    async fn sign_in(&self) -> String {
+        let user_id = self.rooms.identity.user("kim").await.unwrap().user_id;
+        let now = self.rooms.clock.now();
+        let session = StoredBrowserSession {
+            sha256: [7; 32],
+            user_id: user_id.clone(),
+            authenticated_at: now,
+            methods: vec!["pwd".to_owned(), "otp".to_owned()],
+            details: String::new(),
+            created_at: now,
+            last_seen_at: now,
+            expires_at: Timestamp(now.0 + HOUR_MS),
+        };
+        BrowserSessionStore::add(&self.rooms.store, session).await.unwrap();
+        user_id
     }
 
     fn resource(&self) -> String {
@@ -120,7 +138,7 @@ async fn what_was_granted_ends_with_the_next_request() {
     let two = hall.grant("g-2", "notes").await;
     let other = hall.grant("g-3", "mail").await;
     let last = hall.grant("g-4", "mail").await;
-    let robot = hall.sign("notes", "notes", json!({}));
+    let robot = hall.sign("notes", "notes", &json!({}));
     let listed = hall.home.good(&["grant", "list", "--user", "kim", "--client", "notes", "--json"]);
     let ids: Vec<Value> =
         listed.json().as_array().unwrap().iter().map(|it| it["grant_id"].clone()).collect();
@@ -151,22 +169,33 @@ async fn what_was_granted_ends_with_the_next_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_of_browsers_are_shown_and_ended() {
     let hall = Hall::start().await;
-    let user_id = hall.rooms.identity.user("kim").await.unwrap().user_id;
-    let now = hall.rooms.clock.now();
-    let session = StoredBrowserSession {
-        sha256: [7; 32],
-        user_id,
-        authenticated_at: now,
-        methods: vec!["pwd".to_owned(), "otp".to_owned()],
-        details: String::new(),
-        created_at: now,
-        last_seen_at: now,
-        expires_at: Timestamp(now.0 + HOUR_MS),
-    };
-    BrowserSessionStore::add(&hall.rooms.store, session).await.unwrap();
+    hall.sign_in().await;
     let shown = hall.home.good(&["user", "sessions", "kim"]).out;
     assert!(shown.contains("pwd otp"), "{shown}");
     assert_eq!(hall.home.good(&["user", "sign-out", "kim"]).out, "done\n");
     assert_eq!(hall.home.good(&["user", "sessions", "kim", "--json"]).json(), json!([]));
     assert_eq!(hall.home.run(&["user", "sign-out", "kim"]).code, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_granted_is_in_its_export_and_goes_with_its_erasure() {
+    let hall = Hall::start().await;
+    let token = hall.grant("g-1", "notes").await;
+    let user_id = hall.sign_in().await;
+    assert_eq!(hall.status(&token).await, 200);
+    let export = hall.home.good(&["subject", "export", "kim"]).json();
+    let access = export["access"].as_array().unwrap();
+    let kinds: Vec<&str> = access.iter().filter_map(|it| it["kind"].as_str()).collect();
+    assert_eq!(kinds, ["grant", "consent", "session"], "{export}");
+    assert_eq!(access[0]["detail"]["client"], "notes");
+    let csv = hall.home.good(&["subject", "export", "kim", "--format", "csv"]).out;
+    assert!(csv.contains("access,session,"), "{csv}");
+
+    hall.home.good(&["subject", "erase", "kim", "--ground", "request 1", "--yes"]);
+    let store = &hall.rooms.store;
+    assert!(ConsentStore::list(store, &user_id, None).await.unwrap().is_empty());
+    assert!(BrowserSessionStore::list(store, &user_id).await.unwrap().is_empty());
+    let grant = GrantStore::by_id(store, "g-1").await.unwrap().unwrap();
+    assert!(grant.revoked_at.is_some(), "it is forgotten a day later");
+    assert_ne!(hall.status(&token).await, 200);
 }

@@ -51,15 +51,15 @@ impl Hall {
     }
 
     /// A token of the grant `g`, with changes.
-    fn granted(&self, changes: Value) -> String {
-        self.signed(&json!({ "grant": "g", "client_id": "app", "scope": "read" }), &changes)
+    fn granted(&self, changes: &Value) -> String {
+        self.signed(&json!({ "grant": "g", "client_id": "app", "scope": "read" }), changes)
     }
 
     /// A token of the client `robot` itself, with changes.
-    fn robot(&self, changes: Value) -> String {
+    fn robot(&self, changes: &Value) -> String {
         let own =
             json!({ "sub": "robot", "client_id": "robot", "scope": "read", "auth_time": null });
-        self.signed(&own, &changes)
+        self.signed(&own, changes)
     }
 
     fn signed(&self, own: &Value, changes: &Value) -> String {
@@ -95,7 +95,7 @@ fn robot() -> StoredClient {
 #[tokio::test]
 async fn a_token_works_while_its_grant_stands() {
     let hall = Hall::new().await;
-    let token = hall.granted(json!({}));
+    let token = hall.granted(&json!({}));
     let caller = hall.caller(&token).await;
     assert_eq!((&*caller.issuer, &*caller.subject), (OWN, hall.user_id.as_str()));
     assert_eq!((&*caller.roles, &*caller.scopes), (&words(&["user"]), &words(&["read"])));
@@ -116,8 +116,8 @@ async fn a_token_names_a_standing_grant_of_its_own_user_or_none() {
     let other = hall.world.add_user("mallory", &[]).await;
     let foreign = StoredGrant { user_id: other, ..hall.grant("foreign") };
     GrantStore::add(&hall.world.memory, foreign, None).await.unwrap();
-    assert_eq!(hall.refusal(&hall.granted(json!({}))).await, None, "before");
-    assert_eq!(hall.refusal(&hall.granted(json!({ "grant": null }))).await, None, "sign-in alone");
+    assert_eq!(hall.refusal(&hall.granted(&json!({}))).await, None, "before");
+    assert_eq!(hall.refusal(&hall.granted(&json!({ "grant": null }))).await, None, "sign-in alone");
     let malformed = TokenError::Malformed(Flaw::Claim);
     let attacks = [
         ("unknown", json!("h"), TokenError::Revoked),
@@ -127,7 +127,7 @@ async fn a_token_names_a_standing_grant_of_its_own_user_or_none() {
         ("long", json!("g".repeat(129)), malformed),
     ];
     for (name, grant, expected) in attacks {
-        let token = hall.granted(json!({ "grant": grant }));
+        let token = hall.granted(&json!({ "grant": grant }));
         assert_eq!(hall.refusal(&token).await, Some(expected), "{name}");
     }
 }
@@ -135,7 +135,7 @@ async fn a_token_names_a_standing_grant_of_its_own_user_or_none() {
 #[tokio::test]
 async fn a_token_ends_with_its_grant_and_with_its_client() {
     let hall = Hall::new().await;
-    let token = hall.granted(json!({}));
+    let token = hall.granted(&json!({}));
     let caller = hall.caller(&token).await;
     hall.world.clock.advance(Duration::from_millis(3_599_999));
     assert_eq!(hall.refusal(&token).await, None);
@@ -144,7 +144,7 @@ async fn a_token_ends_with_its_grant_and_with_its_client() {
     assert!(hall.world.identity.confirm(&caller).await.is_err());
 
     let hall = Hall::new().await;
-    let token = hall.granted(json!({}));
+    let token = hall.granted(&json!({}));
     assert_eq!(hall.refusal(&token).await, None);
     ClientStore::remove(&hall.world.memory, "app").await.unwrap();
     assert_eq!(hall.refusal(&token).await, Some(TokenError::Revoked));
@@ -153,7 +153,7 @@ async fn a_token_ends_with_its_grant_and_with_its_client() {
 #[tokio::test]
 async fn what_a_person_held_ends_with_all_its_grants() {
     let hall = Hall::new().await;
-    let token = hall.granted(json!({}));
+    let token = hall.granted(&json!({}));
     assert_eq!(hall.refusal(&token).await, None);
     hall.world.clock.advance(Duration::from_secs(1));
     hall.world.identity.revoke_subject(OWN, &hall.user_id).await.unwrap();
@@ -170,7 +170,7 @@ async fn what_a_person_held_ends_with_all_its_grants() {
     let of = |grant: &str| {
         let mut changes = times.clone();
         changes["grant"] = json!(grant);
-        hall.granted(changes)
+        hall.granted(&changes)
     };
     assert_eq!(hall.refusal(&of("late")).await, Some(TokenError::Revoked));
     assert_eq!(hall.refusal(&of("new")).await, None);
@@ -179,7 +179,7 @@ async fn what_a_person_held_ends_with_all_its_grants() {
 #[tokio::test]
 async fn a_client_acts_for_itself_with_its_own_roles() {
     let hall = Hall::new().await;
-    let token = hall.robot(json!({ "name": "Jane", "roles": ["admin"] }));
+    let token = hall.robot(&json!({ "name": "Jane", "roles": ["admin"] }));
     let caller = hall.caller(&token).await;
     assert_eq!((&*caller.issuer, &*caller.subject), (OWN, "robot"));
     assert_eq!(caller.client_id.as_deref(), Some("robot"));
@@ -202,11 +202,11 @@ async fn a_client_acts_for_itself_with_its_own_roles() {
 #[tokio::test]
 async fn a_client_that_is_no_longer_what_it_was_does_not_come_in() {
     let hall = Hall::new().await;
-    let token = hall.robot(json!({}));
+    let token = hall.robot(&json!({}));
     assert_eq!(hall.refusal(&token).await, None, "before");
-    let stranger = hall.robot(json!({ "sub": "x", "client_id": "x" }));
+    let stranger = hall.robot(&json!({ "sub": "x", "client_id": "x" }));
     assert_eq!(hall.refusal(&stranger).await, Some(TokenError::Revoked), "unknown");
-    let granted = hall.robot(json!({ "grant": "g" }));
+    let granted = hall.robot(&json!({ "grant": "g" }));
     let malformed = Some(TokenError::Malformed(Flaw::Claim));
     assert_eq!(hall.refusal(&granted).await, malformed, "a grant is of a person");
     // A client of the same name that came later.
@@ -221,6 +221,6 @@ async fn a_client_that_is_no_longer_what_it_was_does_not_come_in() {
     assert_eq!(hall.refusal(&token).await, Some(TokenError::Revoked), "ended");
     // A person is not let in as a client: the name decides, and it stands for nobody.
     let user = UserStore::by_username(&hall.world.memory, "jane").await.unwrap().unwrap();
-    let disguised = hall.granted(json!({ "client_id": user.user_id }));
+    let disguised = hall.granted(&json!({ "client_id": user.user_id }));
     assert_eq!(hall.refusal(&disguised).await, malformed);
 }

@@ -70,7 +70,7 @@ async fn a_key_is_published_before_it_signs_and_verifies_until_its_last_token_en
     world.clock.advance(Duration::from_secs(1));
     let turns = world.identity.turn_keys().await.unwrap();
     assert_eq!(turns, [KeyTurn::Retired(first.clone())]);
-    assert_eq!(published(&world.identity), [second.clone()]);
+    assert_eq!(published(&world.identity), std::slice::from_ref(second));
     assert_eq!(world.refusal(&old).await, Some(TokenError::Revoked));
     assert_eq!(states(&world.identity).await, [(first, Retired), (second.clone(), Active)]);
     // The next turn begins ten days after this key was made.

@@ -58,8 +58,13 @@ impl Erase {
         let certificate = job.run(context, async {
             let forgotten = rooms.accounts.remove_all(&sid).await;
             forgotten.map_err(|error| Failure::of(&error))?;
+            // Whose account this is, only the names tell, and they go with everything else; who was
+            // erased before has none any more.
+            let names = rooms.safe.subjects.names(&sid).await.unwrap_or_default();
             let certificate = rooms.safe.subjects.erase(&sid, request).await;
             let certificate = certificate.map_err(of_subject)?;
+            let forgotten = rooms.forget_access(&names).await;
+            forgotten.map_err(|error| Failure::of(&error))?;
             let verdict = format!("verdict:{}", word(certificate.verdict));
             Ok((certificate, vec![verdict]))
         });

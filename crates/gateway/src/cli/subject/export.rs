@@ -49,6 +49,8 @@ impl Export {
         let (export, whole) = job
             .run(context, async {
                 let mut export = rooms.safe.subjects.export(&sid).await.map_err(of_subject)?;
+                let access = rooms.access_of(&sid, &export.names).await;
+                export.access = access.map_err(|error| Failure::of(&error))?;
                 let (records, whole) = log::records(rooms.directory.path(), &sid)?;
                 export.entries = log::opened(&records, &sid, &*rooms.sealer).await;
                 let values = export.values.len();
