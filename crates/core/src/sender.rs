@@ -76,8 +76,9 @@ mod tests {
         assert_eq!(Thumbprint::parse(text).map(|it| it.to_string()).as_deref(), Some(text));
         let padded = format!("{text}=");
         let standard = text.replace('-', "+").replace('_', "/");
-        let stray = format!("{}t", &text[..42]);
-        for bad in ["", "AAAA", &padded, &standard, &stray, &text[1..]] {
+        let stray = text.strip_suffix('s').map(|start| format!("{start}t")).unwrap();
+        let long = format!("A{text}");
+        for bad in ["", "AAAA", &padded, &standard, &stray, &long] {
             assert_eq!(Thumbprint::parse(bad), None, "{bad}");
         }
     }
