@@ -64,7 +64,7 @@ class Desk:
 
     def person(self, name, *roles):
         """A person of ours: name and password."""
-        self.gateway.add_user(name, *roles)
+        self.gateway.add_user(name, *roles, more=["--name", f"{name.split('-')[0].capitalize()} Kim"])
         return name, self.gateway.passwords[name]
 
     def __enter__(self):

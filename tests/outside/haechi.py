@@ -64,10 +64,10 @@ class Gateway:
             raise RuntimeError(f"haechi {' '.join(map(str, arguments))} ended with {status}: {err[-600:]}")
         return out
 
-    def add_user(self, name, *roles):
+    def add_user(self, name, *roles, more=()):
         """Makes a person with a password of their own; before the start or while it runs."""
         self.passwords[name] = secrets.token_urlsafe(18)
-        self.cli("user", "add", name, "--roles", ",".join(roles), "--password-file", "-",
+        self.cli("user", "add", name, "--roles", ",".join(roles), "--password-file", "-", *more,
                  stdin=self.passwords[name] + "\n")
 
     def token(self, name, path):

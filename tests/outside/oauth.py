@@ -124,7 +124,7 @@ def alone(checks, browser, home):
             "Outside server", "--confidential", "--grant", "client_credentials", "--grant", "token_exchange",
             "--role", "staff", "--audience", desk.gateway.url(PATH), "--scope", "tools:call",
         )
-        all_sign_in(checks, "alone", browser, desk.gateway, program["client_id"], port, person, ("yuna",))
+        all_sign_in(checks, "alone", browser, desk.gateway, program["client_id"], port, person, ("Yuna Kim", '"sub'))
         with checks.guard("alone: openid-client"):
             browser.forget()
             want = {
