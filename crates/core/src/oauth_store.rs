@@ -111,7 +111,8 @@ pub enum Rotation {
     /// The token had been replaced, moments ago: an answer was lost, or two tabs asked at once. The
     /// new token is current as well.
     Repeated(StoredGrant),
-    /// The token had been replaced longer ago: somebody else has it. The grant is revoked now.
+    /// The token had been replaced longer ago, or its successor was used already: somebody else has
+    /// it. The grant is revoked now.
     Reused(StoredGrant),
     /// No such token, or it ended, or its grant did.
     Refused,

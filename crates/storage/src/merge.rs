@@ -72,10 +72,13 @@ pub(crate) enum Presented {
     Ended,
 }
 
-/// Judges `token` of `grant`, presented at `now`; `grace` after it was replaced it is still taken.
+/// Judges `token` of `grant`, presented at `now`; `grace` after it was replaced it is still taken, for
+/// an answer that was lost. `last_replaced` is when the youngest replaced token of the grant was: once
+/// a successor was used, no answer was lost, and whoever comes with the older token is somebody else.
 pub(crate) fn presented(
     token: &StoredRefreshToken,
     grant: &StoredGrant,
+    last_replaced: Option<Timestamp>,
     now: Timestamp,
     grace: Duration,
 ) -> Presented {
@@ -84,7 +87,7 @@ pub(crate) fn presented(
     }
     match token.replaced_at {
         None => Presented::Current,
-        Some(at) if now < at.after(grace) => Presented::Again,
+        Some(at) if now < at.after(grace) && last_replaced <= Some(at) => Presented::Again,
         Some(_) => Presented::Reused,
     }
 }

@@ -50,6 +50,12 @@ impl Clients {
         Some((token.clone(), self.grants.get(&token.grant_id)?.clone()))
     }
 
+    /// When the youngest replaced token of a grant was replaced.
+    fn last_replaced(&self, grant_id: &str) -> Option<Timestamp> {
+        let of_grant = self.refresh_tokens.values().filter(|token| token.grant_id == grant_id);
+        of_grant.filter_map(|token| token.replaced_at).max()
+    }
+
     fn fresh(&self, token: &StoredRefreshToken) -> Result<(), StoreError> {
         if self.refresh_tokens.contains_key(&token.sha256) {
             return Err(exists("refresh token"));
@@ -68,7 +74,8 @@ impl Clients {
             return Ok(Written::Quiet(Rotation::Refused));
         };
         belongs(&new, &grant.grant_id)?;
-        match presented(&token, &grant, now, grace) {
+        let last_replaced = token.replaced_at.and_then(|_| self.last_replaced(&grant.grant_id));
+        match presented(&token, &grant, last_replaced, now, grace) {
             Presented::Ended => Ok(Written::Quiet(Rotation::Refused)),
             Presented::Current => {
                 self.fresh(&new)?;

@@ -162,7 +162,8 @@ fn rotate(
         return Ok(Written::Quiet(Rotation::Refused));
     };
     belongs(new, &grant.grant_id)?;
-    match presented(&token, &grant, now, grace) {
+    let last_replaced = last_replaced(transaction, &grant.grant_id)?;
+    match presented(&token, &grant, last_replaced, now, grace) {
         Presented::Ended => Ok(Written::Quiet(Rotation::Refused)),
         Presented::Current => {
             let sql = "UPDATE refresh_tokens SET replaced_at_ms = ?2 WHERE sha256 = ?1";
@@ -180,6 +181,12 @@ fn rotate(
             Ok(Written::Raising(Rotation::Reused(grant)))
         }
     }
+}
+
+/// When the youngest replaced token of a grant was replaced.
+fn last_replaced(connection: &Connection, grant_id: &str) -> Result<Option<Timestamp>, Failure> {
+    let sql = "SELECT MAX(replaced_at_ms) AS last FROM refresh_tokens WHERE grant_id = ?1";
+    Ok(one(connection, sql, [grant_id], |row| optional_moment(row, "last"))?.flatten())
 }
 
 fn revoke(transaction: &Transaction<'_>, grant_id: &str, at: Timestamp) -> Result<bool, Failure> {

@@ -148,6 +148,18 @@ pub(crate) async fn a_token_that_was_replaced_revokes_its_grant(backend: Backend
     }
 }
 
+pub(crate) async fn a_token_whose_successor_was_used_has_no_grace(backend: Backend) {
+    granted(&backend).await;
+    let (here, there) = (&backend.here.grants, &backend.there.grants);
+    here.rotate(&[1; 32], token(2, "g", 1_000), Timestamp(1_000), LONG).await.unwrap();
+    there.rotate(&[2; 32], token(3, "g", 1_100), Timestamp(1_100), LONG).await.unwrap();
+    // The second token arrived, so the answer that brought it was not lost.
+    let stolen = here.rotate(&[1; 32], token(4, "g", 1_200), Timestamp(1_200), LONG).await;
+    assert!(matches!(stolen.unwrap(), Rotation::Reused(_)));
+    let newest = there.rotate(&[3; 32], token(5, "g", 1_201), Timestamp(1_201), LONG).await;
+    assert_eq!(newest.unwrap(), Rotation::Refused);
+}
+
 pub(crate) async fn what_ended_or_fits_nothing_is_not_rotated(backend: Backend) {
     granted(&backend).await;
     let grants = &backend.here.grants;

@@ -187,6 +187,7 @@ contract! {
         standing_grants_are_listed_by_user_and_client_oldest_first,
         a_token_is_replaced_once_and_again_only_within_grace,
         a_token_that_was_replaced_revokes_its_grant,
+        a_token_whose_successor_was_used_has_no_grace,
         what_ended_or_fits_nothing_is_not_rotated,
         of_many_rotations_at_once_one_is_the_first,
         a_grant_is_revoked_once,
