@@ -9,4 +9,6 @@ mod examples;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]
+mod upstream_authorization;
+#[cfg(test)]
 mod wiring;

@@ -1,6 +1,7 @@
 //! `haechi link`: a person's own account at an upstream.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +17,10 @@ use super::callback::Callback;
 use super::carriers::ways;
 use super::context::Context;
 use super::failure::Failure;
-use super::secret::PasswordSource;
+use super::secret::{PasswordSource, token};
 use super::table::{json as print_json, table};
 use super::work::Job;
+use crate::gateway::HttpConfig;
 use crate::upstream::authorization::{Authorization, LinkError};
 
 /// How long a person may take at the authorization server.
@@ -28,8 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  $ haechi link crm --username kim\n  \
     $ haechi link crm --username kim --scope crm:write\n  $ haechi link --list --username kim\n  \
-    $ haechi link crm --username kim --remove\n\n\
-    Whoever links proves to be that person, by password. Without `--username` it is the owner of \
+    $ haechi link crm --token-file token.txt\n  $ haechi link crm --username kim --remove\n\n\
+    Whoever links proves to be that person, by password or token. Without `--username` it is the owner of \
     this process, for `haechi run`.")]
 pub(super) struct Link {
     /// The upstream
@@ -40,6 +42,10 @@ pub(super) struct Link {
     username: Option<String>,
     #[command(flatten)]
     password: PasswordSource,
+    /// Prove who you are by a token or API key in this file (`-`: standard input), for people who
+    /// sign in elsewhere
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["username", "password_file"])]
+    token_file: Option<PathBuf>,
     /// What the link must be good for, besides what the upstream asks for; may stand several times
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
@@ -63,7 +69,10 @@ impl Link {
         let settings = context.required_settings()?;
         let directory = context.directory(&settings)?;
         let rooms = Rooms::open(&settings, directory).await?;
-        let sid = self.person(context, &rooms).await?;
+        let sid = match &self.token_file {
+            Some(file) => bearer(&settings, &rooms, token(file)?).await?,
+            None => self.person(context, &rooms).await?,
+        };
         match &self.upstream {
             Some(name) if !self.list => {
                 let authorization = authorization(&settings, &rooms, name)?;
@@ -191,6 +200,23 @@ impl Link {
         table(out, &["UPSTREAM", "ISSUER", "SCOPES", "LINKED"], &rows)?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Whose token this is; it must be for this gateway, and good at that moment.
+async fn bearer(settings: &Settings, rooms: &Rooms, token: Secret) -> Result<Sid, Failure> {
+    let listen = &settings.listen;
+    let config = HttpConfig {
+        tls: listen.tls.is_some(),
+        public_url: listen.public_url.clone(),
+        ..HttpConfig::new(listen.address)
+    };
+    let paths = settings.upstreams.iter().map(|it| format!("/{}/mcp", it.name));
+    let paths: Vec<String> = paths.chain(["/mcp".to_owned()]).collect();
+    let at = |base: &String| paths.iter().map(|path| format!("{base}{path}")).collect::<Vec<_>>();
+    let resources = config.bases().iter().flat_map(at).collect();
+    let audience = Audience { resources, ..Audience::default() };
+    let proved = rooms.identity.authenticate(&Credentials::Bearer(token), &audience).await;
+    proved.map(|person| person.sid).map_err(|error| Failure::no(error.to_string()))
 }
 
 fn failed(error: &LinkError) -> Failure {

@@ -22,7 +22,7 @@ use http_body_util::Full;
 use hyper::body::Incoming as Body;
 
 use answer::Expected;
-use sessions::Sessions;
+use sessions::{Opened, Sessions};
 
 use super::authorization::{Authorization, Turned};
 
@@ -102,7 +102,7 @@ impl HttpUpstream {
             return Err(self.ended(&outgoing));
         }
         if let Some(session) = opens.filter(|_| response.status().is_success()) {
-            shared.keep_session(session, &response)?;
+            shared.keep_session(session, &outgoing, &response)?;
         }
         shared.answer(response, expected).await
     }
@@ -152,15 +152,11 @@ impl Upstream for HttpUpstream {
     }
 
     async fn end_session(&self, session: &str) {
-        let Some(upstream_session) = self.shared.sessions.take(session) else { return };
-        // Nobody calls here for whom a token could be had; the session ends at the upstream by itself.
-        if self.shared.config.authorization.is_some() {
-            return;
-        }
+        let Some(opened) = self.shared.sessions.take(session) else { return };
         let shared = Arc::clone(&self.shared);
         // Best effort, and nobody waits for it.
         tokio::spawn(async move {
-            let farewell = shared.say_farewell(&upstream_session);
+            let farewell = shared.say_farewell(&opened);
             if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
                 tracing::debug!(upstream = %shared.name, "the upstream did not hear a session's end");
             }
@@ -224,24 +220,41 @@ impl Shared {
     fn keep_session(
         &self,
         session: Arc<str>,
+        outgoing: &Outgoing,
         response: &Response<Body>,
     ) -> Result<(), UpstreamFailure> {
         let Some(value) = response.headers().get(request::SESSION_ID) else { return Ok(()) };
         let id = value.to_str().ok().filter(|id| sessions::is_well_formed(id));
         let Some(id) = id else { return Err(self.nonsense("a malformed session id")) };
-        if self.sessions.keep(session, id.into()) {
+        // Whose it is matters only where each has credentials of its own.
+        let personal = self.config.authorization.is_some();
+        let caller = outgoing.caller.as_ref().filter(|_| personal).cloned();
+        if self.sessions.keep(session, Opened { id: id.into(), caller }) {
             return Ok(());
         }
         Err(UpstreamFailure::Busy(self.name.clone()))
     }
 
-    async fn say_farewell(&self, upstream_session: &str) {
-        let request = request::farewell(&self.config, upstream_session);
+    async fn say_farewell(&self, opened: &Opened) {
+        let Some(credentials) = self.farewell_credentials(opened).await else { return };
         // An upstream that does not let clients end sessions answers 405.
-        let _answered = match request {
-            Ok(request) => self.exchange(request).await.is_ok(),
+        let _answered = match request::farewell(&self.config, &opened.id) {
+            Ok(mut request) => {
+                request.headers_mut().extend(credentials);
+                self.exchange(request).await.is_ok()
+            }
             Err(_) => false,
         };
+    }
+
+    /// `None` where there should be some and are none: nothing goes out without them.
+    async fn farewell_credentials(
+        &self,
+        opened: &Opened,
+    ) -> Option<Vec<(HeaderName, HeaderValue)>> {
+        let Some(authorization) = &self.config.authorization else { return Some(Vec::new()) };
+        let held = authorization.hold(opened.caller.as_ref()).await.ok()?;
+        held.headers("DELETE", &self.config.url.to_string()).ok()
     }
 
     fn unreachable(

@@ -42,15 +42,15 @@ impl Authorization {
         Err(self.none(CredentialError::Paused))
     }
 
-    /// The upstream turned `held` down: its account is refreshed, unless that was done meanwhile.
+    /// The upstream turned `held` of `sid` down: its account is refreshed, unless that was done meanwhile.
     pub(super) async fn renew_linked(
         &self,
-        caller: &Principal,
+        sid: &Sid,
         held: &Held,
         person: &mut Person,
     ) -> Result<(), UpstreamFailure> {
         person.held = None;
-        let stored = self.find(&caller.sid).await?;
+        let stored = self.find(sid).await?;
         if held.version == Some((stored.created_at, stored.revision)) {
             person.held = self.refresh(stored).await?;
         }

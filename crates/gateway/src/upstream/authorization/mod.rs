@@ -10,6 +10,7 @@ mod obtain;
 mod tests;
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -146,12 +147,33 @@ impl Authorization {
     }
 
     /// The credentials for one request of `caller`.
-    pub(crate) async fn hold(&self, caller: Option<&Principal>) -> Result<Held, UpstreamFailure> {
-        let person = self.person(caller)?;
-        let mut person = person.lock().await;
+    pub(crate) async fn hold(
+        self: &Arc<Self>,
+        caller: Option<&Principal>,
+    ) -> Result<Held, UpstreamFailure> {
+        let mut person = self.person(caller)?.lock_owned().await;
+        let (this, caller) = (Arc::clone(self), caller.cloned());
+        self.to_its_end(async move { this.hold_in_turn(caller.as_ref(), &mut person).await }).await
+    }
+
+    /// A refresh token that was used is used up: a caller who hangs up meanwhile must not lose the
+    /// one that takes its place.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, UpstreamFailure>> + Send + 'static,
+    ) -> Result<T, UpstreamFailure> {
+        let done = tokio::spawn(work).await;
+        done.unwrap_or_else(|_| Err(self.none(CredentialError::Paused)))
+    }
+
+    async fn hold_in_turn(
+        &self,
+        caller: Option<&Principal>,
+        person: &mut Person,
+    ) -> Result<Held, UpstreamFailure> {
         if self.settings.kind == AuthorizationKind::LinkedAccount {
             let caller = caller.ok_or_else(|| self.none(CredentialError::Nobody))?;
-            return self.hold_linked(caller, &mut person).await;
+            return self.hold_linked(caller, person).await;
         }
         let now = self.ways.clock.now();
         if let Some(held) = person.held.as_ref().filter(|held| held.is_fresh(now)) {
@@ -176,7 +198,7 @@ impl Authorization {
     /// Whether the upstream, which said no to `held`, is worth asking again: after a nonce, with
     /// another token, with more scopes; each of them once.
     pub(crate) async fn turned_down(
-        &self,
+        self: &Arc<Self>,
         caller: Option<&Principal>,
         held: &Held,
         turned: &mut Turned,
@@ -184,8 +206,7 @@ impl Authorization {
         if turned.take_nonce(held, &self.url) {
             return Ok(true);
         }
-        let person = self.person(caller)?;
-        let mut person = person.lock().await;
+        let mut person = self.person(caller)?.lock_owned().await;
         if let Some(scopes) = turned.more_scopes(held) {
             let Some(scopes) = scopes else { return Err(self.none(CredentialError::Refused)) };
             person.held = None;
@@ -203,7 +224,9 @@ impl Authorization {
         drop(known);
         if self.settings.kind == AuthorizationKind::LinkedAccount {
             let caller = caller.ok_or_else(|| self.none(CredentialError::Nobody))?;
-            self.renew_linked(caller, held, &mut person).await?;
+            let (this, sid, held) = (Arc::clone(self), caller.sid.clone(), held.clone());
+            let renewal = async move { this.renew_linked(&sid, &held, &mut person).await };
+            self.to_its_end(renewal).await?;
         } else if person.held.as_ref().is_some_and(|current| current.is_same(held)) {
             person.held = None;
         }

@@ -91,7 +91,7 @@ impl Exchange for Issuer {
 struct World {
     issuer: Arc<Issuer>,
     clock: Arc<ManualClock>,
-    authorization: Authorization,
+    authorization: Arc<Authorization>,
     accounts: Arc<Memory>,
     rooms: TestRooms,
     _folder: tempfile::TempDir,
@@ -134,7 +134,14 @@ async fn world(kind: AuthorizationKind) -> World {
     let name = UpstreamName("crm".into());
     let made = Authorization::new(name, URL.to_owned(), Arc::new(settings), ways);
     let clock = rooms.clock.clone();
-    World { issuer, clock, authorization: made.unwrap(), accounts, rooms, _folder: folder }
+    World {
+        issuer,
+        clock,
+        authorization: Arc::new(made.unwrap()),
+        accounts,
+        rooms,
+        _folder: folder,
+    }
 }
 
 impl World {
@@ -296,6 +303,18 @@ async fn an_account_is_used_by_its_person_refreshed_once_and_kept_sealed() {
     assert_eq!(world.issuer.asked()[1]["refresh_token"], "new-rt");
     let stored = world.accounts.find(&kim.sid, "crm").await.unwrap().unwrap();
     assert_eq!(stored.revision, 2);
+}
+
+#[tokio::test]
+async fn who_hangs_up_does_not_lose_the_next_refresh_token() {
+    let world = world(AuthorizationKind::LinkedAccount).await;
+    let kim = world.person(1).await;
+    world.link(&kim, ISSUER).await;
+    world.clock.advance(Duration::from_secs(55));
+    let hung_up = tokio::time::timeout(Duration::ZERO, world.token(&kim)).await;
+    assert!(hung_up.is_err());
+    assert_eq!(world.token(&kim).await.unwrap(), "Bearer at-1");
+    assert_eq!(world.issuer.asked().len(), 1);
 }
 
 #[tokio::test]
