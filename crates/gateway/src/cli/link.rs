@@ -71,7 +71,13 @@ impl Link {
         let rooms = Rooms::open(&settings, directory).await?;
         let sid = match &self.token_file {
             Some(file) => bearer(&settings, &rooms, token(file)?).await?,
-            None => self.person(context, &rooms).await?,
+            None => {
+                // As `haechi serve` has it: then a password alone opens nothing here either.
+                if settings.authorization.second_factor_required {
+                    rooms.identity.require_second_factor();
+                }
+                self.person(context, &rooms).await?
+            }
         };
         match &self.upstream {
             Some(name) if !self.list => {
@@ -105,7 +111,10 @@ impl Link {
             client_id: None,
         };
         let signed_in = rooms.identity.sign_in(&attempt).await;
-        let signed_in = signed_in.map_err(|error| Failure::no(error.to_string()))?;
+        let signed_in = signed_in.map_err(|error| {
+            Failure::no(error.to_string())
+                .help("`--token-file` takes a token in place of a password")
+        })?;
         rooms.identity.sid_of(&signed_in.user_id).await.map_err(|error| Failure::of(&error))
     }
 
@@ -214,6 +223,9 @@ async fn bearer(settings: &Settings, rooms: &Rooms, token: Secret) -> Result<Sid
     let paths: Vec<String> = paths.chain(["/mcp".to_owned()]).collect();
     let at = |base: &String| paths.iter().map(|path| format!("{base}{path}")).collect::<Vec<_>>();
     let resources = config.bases().iter().flat_map(at).collect();
+    if let Some(base) = config.bases().first().filter(|_| settings.authorization.enabled) {
+        rooms.identity.be_authorization_server(base);
+    }
     let audience = Audience { resources, ..Audience::default() };
     let proved = rooms.identity.authenticate(&Credentials::Bearer(token), &audience).await;
     proved.map(|person| person.sid).map_err(|error| Failure::no(error.to_string()))
