@@ -120,6 +120,11 @@ pub enum Act {
         /// Whom.
         username: String,
     },
+    /// Removes all second factors of a user who lost them, and signs the user out of all browsers.
+    ResetSecondFactors {
+        /// Whose.
+        username: String,
+    },
     /// Stops an upstream.
     StopUpstream {
         /// Which.

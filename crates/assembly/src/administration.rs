@@ -177,6 +177,9 @@ impl Administrator {
                 ("grant.revoke", of, client_id.iter().map(|id| format!("client:{id}")).collect())
             }
             Act::EndSessions { username } => ("user.sign-out", self.name(username).await, vec![]),
+            Act::ResetSecondFactors { username } => {
+                ("user.second-factor", self.name(username).await, vec!["reset".to_owned()])
+            }
             Act::StopUpstream { upstream, lift } => {
                 (stop(lift, "stop.upstream", "lift.upstream"), upstream.clone(), vec![])
             }

@@ -27,6 +27,7 @@ mod policy;
 mod reveal;
 mod run;
 mod sample_server;
+mod second_factor;
 mod secret;
 mod serve;
 mod session;

@@ -23,6 +23,12 @@ impl Administrator {
                 let user_id = identity.user(&username).await?.user_id;
                 sign_out(rooms, &user_id).await? > 0
             }
+            Act::ResetSecondFactors { username } => {
+                let changed = identity.reset_second_factors(&username).await?;
+                let user_id = identity.user(&username).await?.user_id;
+                sign_out(rooms, &user_id).await?;
+                changed
+            }
             _ => false,
         };
         Ok(Done::Changed { changed })

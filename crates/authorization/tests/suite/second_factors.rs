@@ -202,6 +202,30 @@ async fn guessed_codes_are_slowed_down() {
 }
 
 #[tokio::test]
+async fn a_token_for_a_password_alone_is_for_those_without_a_second_factor() {
+    use haechi_identity::{SignInAttempt, SignInError};
+    let world = World::new().await;
+    let (password, audiences) = (Secret::from(PASSWORD.to_owned()), ["https://a".to_owned()]);
+    let attempt = |username| SignInAttempt {
+        username,
+        password: &password,
+        audiences: &audiences,
+        address: None,
+        client_id: None,
+    };
+    assert!(world.identity.sign_in(&attempt("ann")).await.is_ok());
+    let mut browser = Browser::new(&world);
+    browser.enter("ann").await;
+    enrol(&world, &mut browser).await;
+    let refused = world.identity.sign_in(&attempt("ann")).await;
+    assert!(matches!(refused, Err(SignInError::SecondFactorNeeded { .. })));
+    assert!(world.identity.sign_in(&attempt("bob")).await.is_ok());
+    world.identity.require_second_factor();
+    let refused = world.identity.sign_in(&attempt("bob")).await;
+    assert!(matches!(refused, Err(SignInError::SecondFactorNeeded { .. })));
+}
+
+#[tokio::test]
 async fn where_everybody_needs_one_people_are_led_to_it() {
     let mut settings = config();
     settings.second_factor_required = true;
@@ -253,7 +277,8 @@ async fn what_is_stored_tells_nothing_and_a_reset_lets_the_password_in_again() {
         assert!(!text.contains(&key) && codes.iter().all(|code| !text.contains(code)));
     }
     let factors = world.identity.second_factors(&*world.store);
-    assert_eq!(factors.reset(&user_id).await.unwrap(), 2);
+    assert!(world.identity.reset_second_factors("ann").await.unwrap());
+    assert!(!world.identity.reset_second_factors("ann").await.unwrap());
     assert!(Browser::new(&world).enter("ann").await.says("ann the Tester"));
     let none = factors.check_code(&user_id, &Secret::from(codes[0].clone())).await;
     assert!(none.is_err());

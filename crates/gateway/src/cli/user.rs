@@ -11,6 +11,7 @@ use haechi_core::StoredUser;
 use super::api_key::changed;
 use super::context::Context;
 use super::failure::Failure;
+use super::second_factor::SecondFactor;
 use super::secret::PasswordSource;
 use super::session;
 use super::table::{json, table, visible};
@@ -52,6 +53,9 @@ pub(super) enum User {
     /// Remove a user with password, API keys, grants and sessions
     #[command(after_long_help = "Example:\n  $ haechi user remove kim")]
     Remove(Named),
+    /// Show a user's second factors, or remove them all for somebody who lost them
+    #[command(after_long_help = "Example:\n  $ haechi user second-factor kim --reset")]
+    SecondFactor(SecondFactor),
 }
 
 /// A user by name.
@@ -134,6 +138,7 @@ impl User {
                 let done = context.administer(Act::EndSessions { username }).await?;
                 return changed(out, &done, json);
             }
+            Self::SecondFactor(asked) => return asked.run(context, out).await,
             Self::Add(add) => (add.act(context)?, add.json),
             Self::Passwd(Passwd { username, password, json }) => {
                 let password = password.read_new(context)?;

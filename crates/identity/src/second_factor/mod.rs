@@ -13,8 +13,8 @@ use haechi_core::{EntropyError, FactorKind, FactorStore, Secret, StoreError, Sto
 pub use passkey::PasskeyQuestion;
 pub use totp::TotpKey;
 
-use crate::Identity;
 use crate::keyring;
+use crate::{AdministrationError, Identity};
 
 /// The most factors of one person.
 pub const MAX_FACTORS: usize = 16;
@@ -111,6 +111,33 @@ impl Identity {
     pub const fn second_factors<'a>(&'a self, store: &'a dyn FactorStore) -> SecondFactors<'a> {
         SecondFactors { identity: self, store }
     }
+
+    /// The second factors of the user of this name, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`AdministrationError::UnknownUser`], or the store's.
+    pub async fn second_factors_of(
+        &self,
+        username: &str,
+    ) -> Result<Vec<StoredFactor>, AdministrationError> {
+        let user = self.user(username).await?;
+        Ok(self.stores.factors.list(&user.user_id).await?)
+    }
+
+    /// Removes all second factors of a user who lost them; `false` when there were none.
+    ///
+    /// # Errors
+    ///
+    /// [`AdministrationError::UnknownUser`], or the store's.
+    pub async fn reset_second_factors(&self, username: &str) -> Result<bool, AdministrationError> {
+        let user = self.user(username).await?;
+        let all = self.stores.factors.list(&user.user_id).await?;
+        for factor in &all {
+            self.stores.factors.remove(&user.user_id, &factor.factor_id).await?;
+        }
+        Ok(!all.is_empty())
+    }
 }
 
 impl SecondFactors<'_> {
@@ -181,19 +208,6 @@ impl SecondFactors<'_> {
             }
         }
         Ok(removed)
-    }
-
-    /// Removes all of a user's, for somebody who lost them; how many.
-    ///
-    /// # Errors
-    ///
-    /// The store's.
-    pub async fn reset(&self, user_id: &str) -> Result<usize, SecondFactorError> {
-        let all = self.store.list(user_id).await?;
-        for factor in &all {
-            self.store.remove(user_id, &factor.factor_id).await?;
-        }
-        Ok(all.len())
     }
 
     /// Keeps a new factor, sealed.

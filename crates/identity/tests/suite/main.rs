@@ -20,6 +20,7 @@ mod jwk;
 mod key_turns;
 mod opaque;
 mod own_tokens;
+mod passkeys;
 mod properties;
 mod revocation;
 mod sign_in;
