@@ -44,6 +44,11 @@ return [...document.querySelectorAll('button, input:not([type=hidden]), a.button
   .filter((it) => { const box = it.getBoundingClientRect(); return box.width < 44 || box.height < 44; })
   .map((it) => `${it.tagName} ${it.textContent.trim().slice(0, 40)}`);
 """
+# A code that somebody copies by hand stands on one line.
+BROKEN = """
+return [...document.querySelectorAll('.codes code')].filter((it) => it.getClientRects().length > 1)
+  .map((it) => it.textContent);
+"""
 RUN_AXE = """
 const done = arguments[arguments.length - 1];
 axe.run(document, { resultTypes: ['violations', 'incomplete'] }).then(
@@ -82,7 +87,7 @@ class Tour:
                 self.browser.size(width, height)
                 where = f"{'dark' if dark else 'light'}, {size}"
                 self.browser.picture(SCREENS / f"{name}-{self.language}-{where.replace(', ', '-')}.png")
-                for what, script in (("beyond the window", BEYOND), ("cut off", CUT), ("too small", SMALL)):
+                for what, script in (("beyond the window", BEYOND), ("cut off", CUT), ("too small", SMALL), ("broken", BROKEN)):
                     found = run(script)
                     if found:
                         faults[f"{where}: {what}"] = found
@@ -93,7 +98,7 @@ class Tour:
                 unsure = [one for one in incomplete if one["id"] == "color-contrast"]
                 if unsure:
                     faults[f"{where}: contrast not measured"] = unsure
-        self.checks.check(f"{label}: nothing beyond the window, cut off or too small, no axe violation", not faults,
+        self.checks.check(f"{label}: nothing beyond the window, cut off, broken or too small, no axe violation", not faults,
                           json.dumps(faults, ensure_ascii=False)[:1500])
 
     def signs_in(self, person, password=None):

@@ -17,7 +17,7 @@ CHECKS = ",".join([
     "response_schema_conformance", "allow_header_conformance",
 ])
 # Seconds of generated requests, and the fewest there must be.
-BUDGET, LEAST = 60, 500
+BUDGET, LEAST = 60, 200
 
 
 def published(checks, desk):
@@ -49,6 +49,9 @@ def generated(checks, desk, home):
     checks.check("schemathesis: exit status 0", status == 0, re.sub(r"\s+", " ", out + err)[-3000:])
     counted = [int(number.replace(",", "")) for number in re.findall(r"([\d,]+) generated", out)]
     made = max(counted, default=0)
+    reached = re.search(r"Selected: (\d+)/\d+\s+Tested: (\d+)", out)
+    all_of_them = reached is not None and reached.group(1) == reached.group(2)
+    checks.check("schemathesis: every operation was tried", all_of_them, out[-1200:])
     checks.check(f"schemathesis: {made} requests", made >= LEAST, out[-600:])
 
 
