@@ -1,7 +1,9 @@
 //! The authorization server: which part of it answers which address.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -14,7 +16,7 @@ use haechi_guard::Guard;
 use haechi_identity::Identity;
 use http::{Method, Response};
 
-use crate::clients::{Documents, KeySets, Registrations, registrations};
+use crate::clients::{Documents, KeySets, Registrations, Tally, registrations};
 use crate::protocol::method::method_not_allowed;
 use crate::{AuthorizationConfig, Federation, OAuthError, OfferedResource, Visit};
 
@@ -63,6 +65,8 @@ pub struct AuthorizationServer {
     pub(crate) documents: Documents,
     pub(crate) key_sets: KeySets,
     pub(crate) registrations: Registrations,
+    /// Requests for authorization, by where they come from.
+    pub(crate) requests: Tally<Option<IpAddr>>,
     pub(crate) federation: Option<Arc<Federation>>,
 }
 
@@ -74,6 +78,9 @@ impl fmt::Debug for AuthorizationServer {
     }
 }
 
+/// How many requests for authorization may come from one address within a minute: each waits for
+/// a person, and what waits is bounded for all together.
+const REQUESTS_A_MINUTE: u32 = 300;
 /// A day, in milliseconds.
 const A_DAY_MS: u64 = 24 * 3600 * 1000;
 /// Below it lie all addresses that are no well-known ones.
@@ -162,8 +169,18 @@ impl AuthorizationServer {
         let (documents, key_sets) = (Documents::default(), KeySets::default());
         let registrations = registrations();
         let resources = ArcSwap::from_pointee(config.resources.clone());
-        let federation = None;
-        Self { config, resources, rooms, stores, documents, key_sets, registrations, federation }
+        let requests = Tally::new(REQUESTS_A_MINUTE, Duration::from_secs(60));
+        Self {
+            config,
+            resources,
+            rooms,
+            stores,
+            documents,
+            key_sets,
+            registrations,
+            requests,
+            federation: None,
+        }
     }
 
     /// Replaces what tokens can be for, from now on.

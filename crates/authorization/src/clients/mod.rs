@@ -26,6 +26,7 @@ pub use metadata::{ClientMetadata, MetadataError, MetadataSource};
 pub use name::NameError;
 pub use redirect::{RedirectUri, RedirectUriError};
 pub(crate) use registration::{Registrations, registrations};
+pub(crate) use tally::Tally;
 pub use words::{ApplicationType, ClientMethod, GrantType, scopes};
 
 use crate::AuthorizationServer;

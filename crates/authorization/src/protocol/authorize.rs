@@ -14,7 +14,7 @@ use crate::interaction::{Interaction, Prompt};
 use crate::{AuthorizationServer, OAuthError, Visit};
 
 /// How long a person may take to sign in and consent.
-const PATIENCE: Duration = Duration::from_secs(15 * 60);
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// The longest `state` or `nonce`, in bytes.
 const MAX_ECHOED_BYTES: usize = 2048;
 /// The longest `login_hint`, in bytes.
@@ -52,6 +52,12 @@ impl AuthorizationServer {
             Ok(interaction) => interaction,
             Err(error) => return self.refuse(visit, &answerable.redirect_uri, state, &error),
         };
+        if !self.requests.admits(&visit.origin.address, self.now()) {
+            let text = "too many requests come from this address; try again in a minute";
+            let code = ErrorCode::TemporarilyUnavailable;
+            let error = OAuthError::new(code, "authorize-often", text);
+            return self.refuse(visit, &answerable.redirect_uri, state, &error);
+        }
         match self.add_ticket(TicketKind::Interaction, &interaction, PATIENCE).await {
             Ok(ticket) => self.ask(visit, &ticket, &interaction).await,
             Err(error) => self.refuse(visit, &answerable.redirect_uri, state, &error),

@@ -13,9 +13,9 @@ use haechi_authorization::{
     AuthorizationConfig, AuthorizationServer, Dynamic, OfferedResource, Rooms, Scope, Stores, Visit,
 };
 use haechi_core::{
-    BrowserSessionStore as _, ClientOrigin, ClientStore as _, Clock as _, ConsentStore as _,
-    Entropy, Event, Fetch, FetchError, Fetched, ManualClock, Origin, Secret, SeededEntropy,
-    StoredBrowserSession, StoredClient, StoredConsent, Timestamp, TokenAct,
+    ClientOrigin, Clock as _, ConsentStore as _, Entropy, Event, Fetch, FetchError, Fetched,
+    ManualClock, Origin, Secret, SeededEntropy, StoredBrowserSession, StoredClient, StoredConsent,
+    Timestamp, TokenAct,
 };
 use haechi_face::Language;
 use haechi_guard::{Guard, GuardConfig};
@@ -209,9 +209,9 @@ impl Desk {
             client("site", &code, "client_secret_basic", operator),
             client("brief", &code[..1], "none", operator),
             client("robot", &own, "client_secret_basic", operator),
-            client("guest", &own, "client_secret_basic", dynamic),
+            client("guest", &code, "client_secret_basic", dynamic),
         ] {
-            self.store.add(client).await.unwrap();
+            haechi_core::ClientStore::add(&self.store, client).await.unwrap();
         }
         let now = self.clock.now();
         let session = StoredBrowserSession {
