@@ -3,11 +3,21 @@
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod clients_authentication;
+#[cfg(test)]
+mod clients_documents;
+#[cfg(test)]
+mod clients_registration;
+#[cfg(test)]
+mod clients_world;
+#[cfg(test)]
 mod codes;
 #[cfg(test)]
 mod description;
 #[cfg(test)]
 mod desk;
+#[cfg(test)]
+mod exchange;
 #[cfg(test)]
 mod federation;
 #[cfg(test)]
@@ -16,6 +26,8 @@ mod federation_attacks;
 mod federation_provider;
 #[cfg(test)]
 mod federation_world;
+#[cfg(test)]
+mod identity_assertions;
 #[cfg(test)]
 mod page_attacks;
 #[cfg(test)]

@@ -102,6 +102,20 @@ async fn a_body_may_be_as_large_as_the_limit_and_no_larger() {
 }
 
 #[tokio::test]
+async fn whoever_asks_can_lower_the_limit_and_not_raise_it() {
+    let server = Server::answering(ok(&"x".repeat(50)), NO_DELAY).await;
+    let url = format!("http://127.0.0.1:{}/", server.port);
+    let reader = fetcher(Reach::Loopback);
+    assert_eq!(reader.fetch_within(&url, 50).await.unwrap().body.len(), 50);
+    let error = reader.fetch_within(&url, 49).await.unwrap_err();
+    assert!(matches!(error, FetchError::TooLarge(_)), "{error:?}");
+    let large = Server::answering(ok(&"x".repeat(101)), NO_DELAY).await;
+    let url = format!("http://127.0.0.1:{}/", large.port);
+    let error = reader.fetch_within(&url, 1000).await.unwrap_err();
+    assert!(matches!(error, FetchError::TooLarge(_)), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_slow_a_silent_and_an_absent_server_are_told_apart() {
     let slow = Server::answering(ok("{}"), Duration::from_secs(5)).await;
     let url = format!("http://127.0.0.1:{}/", slow.port);
