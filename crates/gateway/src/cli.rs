@@ -14,6 +14,7 @@ mod demo;
 mod desk;
 mod discover;
 mod failure;
+mod federation;
 mod folder;
 mod grant;
 mod init;

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::federation::FederationSettings;
 use super::problem::{self, Problems};
 use super::value::{duration, named_secret};
 
@@ -47,6 +48,8 @@ pub struct AuthorizationSettings {
     pub dangerous_loopback_documents: bool,
     /// Whether clients may register themselves.
     pub dynamic_registration: bool,
+    /// Whether people sign in with passwords in browsers.
+    pub password: bool,
     /// Whether everybody needs a second factor.
     pub second_factor_required: bool,
     /// Issuers whose identity assertions are taken.
@@ -85,6 +88,9 @@ pub(crate) struct RawAuthorization {
     document_hosts: Vec<String>,
     /// Whether clients may register themselves (RFC 7591).
     dynamic_registration: bool,
+    /// Whether people sign in with passwords in browsers; so by default. Without, a `[[federation]]`
+    /// is the way in, and where it is the only one people go there at once.
+    password: Option<bool>,
     /// Whether everybody needs a second factor, and is led to make one at the next sign-in.
     second_factor_required: bool,
     /// Issuers, as `[[issuer]]` names them, whose identity assertions (ID-JAG) are taken for tokens.
@@ -130,8 +136,13 @@ impl RawAuthorization {
         self,
         base: &Path,
         issuers: &[ForeignIssuer],
+        federation: &[FederationSettings],
         problems: &mut Problems,
     ) -> AuthorizationSettings {
+        if self.password == Some(false) && federation.is_empty() {
+            let what = "leaves no way in: name a `[[federation]]`, or leave passwords on";
+            problems.add("authorization.password", what);
+        }
         let mut time = |name: &str, stated: Option<String>, default, most| {
             let key = format!("authorization.{name}");
             problems.read(&key, stated, default, |text| duration(&text, SECOND, most))
@@ -155,6 +166,7 @@ impl RawAuthorization {
             document_hosts: self.document_hosts,
             dangerous_loopback_documents: self.dangerous_loopback_documents,
             dynamic_registration: self.dynamic_registration,
+            password: self.password.unwrap_or(true),
             second_factor_required: self.second_factor_required,
             assertion_issuers: self.assertion_issuers,
             exchange_issuers: self.exchange_issuers,

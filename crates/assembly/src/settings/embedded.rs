@@ -13,7 +13,7 @@ use super::{Settings, SettingsError, UpstreamSettings};
 /// What only who listens itself has, below `listen`.
 const OF_LISTENERS: [&str; 3] = ["address", "tls", "limits"];
 /// Sections that only a gateway has.
-const OF_GATEWAYS: [&str; 3] = ["authorization", "telemetry", "metrics"];
+const OF_GATEWAYS: [&str; 4] = ["authorization", "federation", "telemetry", "metrics"];
 
 impl Settings {
     /// Checks the settings of a program that guards its own server `name`; paths in them are

@@ -309,7 +309,7 @@ pub(crate) fn location(base: &Path, text: &str) -> Result<Option<KeyLocation>, S
 }
 
 /// An address that is reached over TLS, or on this machine.
-fn secure(text: &str) -> Result<(), String> {
+pub(super) fn secure(text: &str) -> Result<(), String> {
     let url = http_url(text)?;
     if url.scheme() == "http" && !super::value::is_loopback(&url) {
         return Err("must start with `https://`".to_owned());
@@ -317,7 +317,11 @@ fn secure(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn algorithms(key: &str, stated: &[String], problems: &mut Problems) -> BTreeSet<Algorithm> {
+pub(super) fn algorithms(
+    key: &str,
+    stated: &[String],
+    problems: &mut Problems,
+) -> BTreeSet<Algorithm> {
     if stated.is_empty() {
         return Algorithm::ASYMMETRIC.into_iter().collect();
     }
@@ -366,7 +370,7 @@ impl RawClaims {
 }
 
 /// Dots part the steps, except in a claim whose name is a URL (RFC 7519 §4.2).
-fn claim_path(text: &str) -> Result<ClaimPath, String> {
+pub(super) fn claim_path(text: &str) -> Result<ClaimPath, String> {
     if text.contains("://") {
         return Ok(vec![text.to_owned()]);
     }

@@ -3,6 +3,7 @@
 mod audit;
 mod authorization;
 mod embedded;
+mod federation;
 mod gateway;
 mod issuer;
 mod limits;
@@ -35,6 +36,7 @@ use serde::Deserialize;
 
 pub use audit::AuditSettings;
 pub use authorization::AuthorizationSettings;
+pub use federation::{FederationSettings, PeopleSettings, ProviderClaims};
 pub use limits::LimitSettings;
 pub use listen::{ClientCertificates, Listen, ListenLimits, TlsFiles};
 pub use made::{DemoSettings, INITIAL};
@@ -61,11 +63,12 @@ const MAX_BYTES: u64 = 4 << 20;
 pub const ANONYMOUS_ROLE: &str = "anonymous";
 
 /// Sections that are read once, at the start.
-const READ_ONCE: [&str; 18] = [
+const READ_ONCE: [&str; 19] = [
     "data",
     "listen",
     "token",
     "issuer",
+    "federation",
     "scopes",
     "dpop",
     "authorization",
@@ -112,6 +115,8 @@ pub struct Settings {
     pub token: TokenSettings,
     /// Authorization servers of somebody else.
     pub issuers: Vec<ForeignIssuer>,
+    /// OpenID providers at which people may sign in.
+    pub federation: Vec<FederationSettings>,
     /// What scopes mean, by name.
     pub scopes: Vec<ScopeSettings>,
     /// How proofs of possession are judged.
@@ -171,6 +176,8 @@ struct RawSettings {
     token: token::RawToken,
     /// Authorization servers of somebody else, whose tokens are accepted.
     issuer: Vec<issuer::RawIssuer>,
+    /// OpenID providers at which people may sign in.
+    federation: Vec<federation::RawProvider>,
     /// What scopes mean: which hold others, and what people read of them.
     scopes: BTreeMap<String, scopes::RawScope>,
     dpop: sender::RawDpop,
@@ -353,6 +360,7 @@ impl RawSettings {
             }
         };
         let issuers = issuers(self.issuer, base, problems);
+        let federation = federation::check(self.federation, base, problems);
         if embedded.is_none() {
             check_constraints(&listen, &upstreams, &issuers, problems);
         }
@@ -370,8 +378,9 @@ impl RawSettings {
             vault: self.vault.check(base, problems),
             token: self.token.check(listen.public_url.as_deref(), problems),
             scopes: scopes::check(self.scopes, problems),
-            authorization: self.authorization.check(base, &issuers, problems),
+            authorization: self.authorization.check(base, &issuers, &federation, problems),
             issuers,
+            federation,
             dpop: self.dpop.check(problems),
             gateway: self.gateway.and_then(|raw| raw.check(embedded, base, problems)),
             password: self.password.check(problems),

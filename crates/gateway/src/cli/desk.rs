@@ -10,6 +10,7 @@ use haechi_authorization::{
 use haechi_outbound::{FetchLimits, Reach};
 
 use super::failure::{Failure, chain};
+use super::federation;
 use crate::gateway::HttpConfig;
 
 /// The largest document or key set of a client, in bytes.
@@ -46,15 +47,17 @@ pub(super) fn open(
         )?;
     }
     assembly.rooms.identity.be_authorization_server(&issuer);
+    let federation = federation::open(settings, assembly, &issuer);
     let config = config(settings, issuer);
     if config.second_factor_required {
         assembly.rooms.identity.require_second_factor();
     }
-    Ok(Some(Arc::new(AuthorizationServer::new(
-        config,
-        rooms(settings, assembly),
-        stores(settings, assembly),
-    ))))
+    let rooms = rooms(settings, assembly);
+    let server = AuthorizationServer::new(config, rooms, stores(settings, assembly));
+    Ok(Some(Arc::new(match federation {
+        Some(federation) => server.with_federation(federation),
+        None => server,
+    })))
 }
 
 /// RFC 6749 §3.1.2.1: over TLS, or not over any network.
