@@ -74,7 +74,7 @@ pub struct PeopleSettings {
 /// `/oauth/federation/NAME/callback`, which must be allowed there.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct RawProvider {
+pub(crate) struct RawFederation {
     /// Its short name, part of addresses: `company`.
     name: String,
     /// What people read on the button; the name by default.
@@ -87,7 +87,7 @@ pub(crate) struct RawProvider {
     client_secret: Option<String>,
     /// How this gateway proves itself there: `client_secret_basic` (the default with a secret),
     /// `client_secret_post`, `private_key_jwt` with the key that signs own tokens, or `none`.
-    client_authentication: Option<RawProof>,
+    client_authentication: Option<RawClientProof>,
     /// What it is asked for; `openid`, `profile` and `email` by default.
     scopes: Option<Vec<String>>,
     /// Algorithms its ID tokens may be signed with; all asymmetric ones by default.
@@ -100,7 +100,7 @@ pub(crate) struct RawProvider {
     allow: Vec<RawPeople>,
     /// Roles that people hold because of what the provider says of them. These are the provider's to
     /// give and to take for users who came by it; all other roles stay the operator's.
-    roles: Vec<RawRoles>,
+    roles: Vec<RawProviderRoles>,
     /// Whether somebody who was never here becomes a user. Without, only accounts that were linked
     /// while signed in here open the door.
     create: bool,
@@ -118,7 +118,7 @@ enum RawLabel {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum RawProof {
+enum RawClientProof {
     ClientSecretBasic,
     ClientSecretPost,
     PrivateKeyJwt,
@@ -160,7 +160,7 @@ struct RawPeople {
 /// Roles for people.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-struct RawRoles {
+struct RawProviderRoles {
     /// Names of roles.
     roles: BTreeSet<String>,
     /// Everybody whom the provider signs in.
@@ -175,7 +175,7 @@ struct RawRoles {
 
 /// Checks all of them; names and issuers must differ.
 pub(crate) fn check(
-    raw: Vec<RawProvider>,
+    raw: Vec<RawFederation>,
     base: &Path,
     problems: &mut Problems,
 ) -> Vec<FederationSettings> {
@@ -197,7 +197,7 @@ pub(crate) fn check(
     checked
 }
 
-impl RawProvider {
+impl RawFederation {
     fn check(self, key: &str, base: &Path, problems: &mut Problems) -> Option<FederationSettings> {
         let named = |name: &str| format!("{key}.{name}");
         if UpstreamName::parse(&self.name).is_none() || self.name.contains('_') {
@@ -263,18 +263,18 @@ impl RawProvider {
             let written = || Err("must name a secret: `file:PATH` or `env:NAME`".to_owned());
             named_secret(base, text).unwrap_or_else(written).map(Some)
         });
-        let proof = self.client_authentication.unwrap_or(RawProof::ClientSecretBasic);
-        let without = matches!(proof, RawProof::PrivateKeyJwt | RawProof::None);
+        let proof = self.client_authentication.unwrap_or(RawClientProof::ClientSecretBasic);
+        let without = matches!(proof, RawClientProof::PrivateKeyJwt | RawClientProof::None);
         match stated {
             Some(_) if without => problems.add(&*named, "is not for this `client_authentication`"),
             None if !without => problems.add(&*named, "is needed: `file:PATH` or `env:NAME`"),
             _ => {}
         }
         Some(match proof {
-            RawProof::ClientSecretBasic => Some(ClientAuthentication::SecretBasic(secret?)),
-            RawProof::ClientSecretPost => Some(ClientAuthentication::SecretPost(secret?)),
-            RawProof::PrivateKeyJwt => Some(ClientAuthentication::PrivateKeyJwt),
-            RawProof::None => None,
+            RawClientProof::ClientSecretBasic => Some(ClientAuthentication::SecretBasic(secret?)),
+            RawClientProof::ClientSecretPost => Some(ClientAuthentication::SecretPost(secret?)),
+            RawClientProof::PrivateKeyJwt => Some(ClientAuthentication::PrivateKeyJwt),
+            RawClientProof::None => None,
         })
     }
 }
@@ -310,13 +310,13 @@ fn people(key: &str, raw: Vec<RawPeople>, problems: &mut Problems) -> Vec<People
 
 fn roles(
     key: &str,
-    raw: Vec<RawRoles>,
+    raw: Vec<RawProviderRoles>,
     problems: &mut Problems,
 ) -> Vec<(BTreeSet<String>, PeopleSettings)> {
     let each = raw.into_iter().enumerate();
     let checked = each.map(|(index, raw)| {
         let key = format!("{key}[{index}]");
-        let RawRoles { roles, everybody, groups, email_domains, claims } = raw;
+        let RawProviderRoles { roles, everybody, groups, email_domains, claims } = raw;
         let visible = |c: char| !c.is_whitespace() && !c.is_control();
         let word =
             |role: &String| !role.is_empty() && role.len() <= 64 && role.chars().all(visible);

@@ -177,7 +177,7 @@ struct RawSettings {
     /// Authorization servers of somebody else, whose tokens are accepted.
     issuer: Vec<issuer::RawIssuer>,
     /// OpenID providers at which people may sign in.
-    federation: Vec<federation::RawProvider>,
+    federation: Vec<federation::RawFederation>,
     /// What scopes mean: which hold others, and what people read of them.
     scopes: BTreeMap<String, scopes::RawScope>,
     dpop: sender::RawDpop,

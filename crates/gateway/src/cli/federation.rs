@@ -7,8 +7,7 @@ use haechi_assembly::{Assembly, Settings};
 use haechi_authorization::{
     Federation, FederationRooms, Label, PersonClaims, ProviderConfig, RoleRule, Who,
 };
-use haechi_client::{Client, Surroundings};
-use haechi_outbound::{FetchLimits, Reach};
+use haechi_outbound::FetchLimits;
 
 /// The largest answer of a provider, in bytes.
 const MAX_ANSWER_BYTES: usize = 256 << 10;
@@ -23,27 +22,20 @@ pub(super) fn open(
         return None;
     }
     let providers = settings.federation.iter().map(provider).collect();
-    let federation = Federation::new(issuer, providers, rooms(assembly));
+    let federation = Federation::new(issuer, providers, rooms(settings, assembly));
     let passwords = settings.authorization.password;
     Some(Arc::new(if passwords { federation } else { federation.without_passwords() }))
 }
 
-fn rooms(assembly: &Assembly) -> FederationRooms {
+fn rooms(settings: &Settings, assembly: &Assembly) -> FederationRooms {
     let rooms = &assembly.rooms;
-    // The operator chose the providers.
-    let reach = Reach::DangerousPrivate;
+    let reach = settings.outbound.reach;
     let limits = FetchLimits { reach, max_bytes: MAX_ANSWER_BYTES, ..FetchLimits::default() };
-    let exchange = Arc::new(rooms.outbound.exchanger(limits));
     let store = Arc::new(rooms.store.clone());
     FederationRooms {
         identity: Arc::clone(&rooms.identity),
-        client: Client::new(Surroundings {
-            fetch: Arc::new(rooms.outbound.fetcher(limits)),
-            exchange: Arc::clone(&exchange) as _,
-            clock: Arc::clone(&rooms.clock),
-            entropy: Arc::clone(&rooms.entropy),
-        }),
-        exchange,
+        client: rooms.client.clone(),
+        exchange: Arc::new(rooms.outbound.exchanger(limits)),
         clock: Arc::clone(&rooms.clock),
         entropy: Arc::clone(&rooms.entropy),
         sealer: Arc::clone(&rooms.sealer),
