@@ -85,7 +85,7 @@ impl Link {
                 if self.remove {
                     self.forget(context, &rooms, (&sid, name)).await?;
                 } else {
-                    self.link(context, &rooms, (&sid, name), &authorization, out).await?;
+                    self.link(context, &rooms, (&sid, name, &authorization), out).await?;
                 }
                 Ok(ExitCode::SUCCESS)
             }
@@ -122,8 +122,7 @@ impl Link {
         &self,
         context: &Context,
         rooms: &Rooms,
-        (sid, name): (&Sid, &str),
-        authorization: &Authorization,
+        (sid, name, authorization): (&Sid, &str, &Authorization),
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
         let callback = Callback::listen().await?;
