@@ -57,18 +57,6 @@ impl AuthorizationServer {
         body.map(|body| self.unsealed(kind, secret, &body)).transpose()
     }
 
-    /// Puts something else in a ticket that was not taken; `false` when there is none.
-    pub(crate) async fn replace_ticket(
-        &self,
-        kind: TicketKind,
-        secret: &str,
-        body: &(impl Serialize + Sync),
-    ) -> Result<bool, OAuthError> {
-        let Some(sha256) = digest(secret) else { return Ok(false) };
-        let body = self.sealed(kind, secret, body)?;
-        Ok(self.stores.tickets.replace(kind, &sha256, body).await?)
-    }
-
     /// Takes a ticket: of all who try, one gets it.
     pub(crate) async fn take_ticket<T: DeserializeOwned>(
         &self,

@@ -87,8 +87,7 @@ impl AuthorizationServer {
             Some("allow") => {
                 self.keep_consent(&session.user, &interaction).await?;
                 let who = session.who();
-                let scopes = &interaction.scopes;
-                Ok(self.approve(visit, &ticket, &interaction, &who, scopes).await)
+                Ok(self.approve(visit, &ticket, &interaction, &who).await)
             }
             Some("deny") => {
                 let text = "the person said no";

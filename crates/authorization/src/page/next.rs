@@ -56,8 +56,8 @@ impl AuthorizationServer {
             }));
         };
         if let (Step::Done, Some(session)) = (step, session) {
-            let (who, scopes) = (session.who(), &interaction.scopes);
-            return Ok(self.approve(visit, ticket, interaction, &who, scopes).await);
+            let who = session.who();
+            return Ok(self.approve(visit, ticket, interaction, &who).await);
         }
         if interaction.prompt.contains(&Prompt::None) {
             return Ok(self.deny(visit, ticket, interaction, nothing_shown(step)).await);

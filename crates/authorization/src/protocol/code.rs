@@ -31,17 +31,16 @@ pub(crate) struct Code {
 }
 
 impl AuthorizationServer {
-    /// Ends an interaction with a yes of `who` to `scopes`, which must be among what was asked for:
-    /// the browser takes a code to the client.
+    /// Ends an interaction with a yes of `who` to all that was asked for: the browser takes a code to
+    /// the client.
     pub(crate) async fn approve(
         &self,
         visit: &Visit<'_>,
         ticket: &str,
         interaction: &Interaction,
         who: &SignedIn,
-        scopes: &BTreeSet<String>,
     ) -> Response<Bytes> {
-        match self.new_code(ticket, interaction, who, scopes).await {
+        match self.new_code(ticket, interaction, who).await {
             Ok(code) => {
                 let state = interaction.state.as_deref();
                 let mut parameters = vec![("code", code.as_str())];
@@ -57,7 +56,6 @@ impl AuthorizationServer {
         ticket: &str,
         interaction: &Interaction,
         who: &SignedIn,
-        scopes: &BTreeSet<String>,
     ) -> Result<String, OAuthError> {
         let taken = self.take_ticket::<Interaction>(TicketKind::Interaction, ticket).await?;
         let over = || {
@@ -66,14 +64,14 @@ impl AuthorizationServer {
             OAuthError::new(ErrorCode::InvalidRequest, "interaction-over", text)
         };
         let TakenTicket::Now(asked) = taken else { return Err(over()) };
-        if asked != *interaction || !scopes.is_subset(&asked.scopes) {
+        if asked != *interaction {
             return Err(over());
         }
         let code = Code {
             grant_id: self.random_text()?,
             client_id: asked.client_id,
             redirect_uri: asked.redirect_uri,
-            scopes: scopes.clone(),
+            scopes: asked.scopes,
             resources: asked.resources,
             code_challenge: asked.code_challenge,
             nonce: asked.nonce,

@@ -186,7 +186,7 @@ fn access(principal: &Principal) -> Value {
     let told = |claim: &&str| {
         principal.claims.get(*claim).map(|value| ((*claim).to_owned(), value.clone()))
     };
-    let mut answer: Map<String, Value> = TOLD.iter().filter_map(|claim| told(&claim)).collect();
+    let mut answer: Map<String, Value> = TOLD.iter().filter_map(told).collect();
     let kind = if principal.claims.pointer("/cnf/jkt").is_some() { "DPoP" } else { "Bearer" };
     answer.insert("active".to_owned(), json!(true));
     answer.insert("token_type".to_owned(), json!(kind));
