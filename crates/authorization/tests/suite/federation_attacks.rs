@@ -23,8 +23,11 @@ async fn refused(world: &World) -> &'static str {
     world.sign_in("one").await.unwrap_err().word()
 }
 
+/// What is done, how, and the word it is refused with.
+type Attack = (&'static str, fn(&mut Manner), &'static str);
+
 /// ID tokens that must not be accepted.
-const ID_TOKENS: &[(&str, fn(&mut Manner), &str)] = &[
+const ID_TOKENS: &[Attack] = &[
     ("another nonce", |m| m.claims = |c| c["nonce"] = json!("another"), "id-token-nonce"),
     (
         "no nonce",
