@@ -100,6 +100,26 @@ fn every_flaw_of_metadata_is_refused_for_its_reason() {
         ),
         ("private key", with("jwks", json!({ "keys": [private] })), Document, E::Member("jwks")),
         ("no keys in the set", with("jwks", json!({ "keys": [] })), Document, E::Member("jwks")),
+    ];
+    all_refused(&cases);
+    let twice = r#"{"client_name":"A","client_name":"B","redirect_uris":["https://a.example/"]}"#;
+    let read = ClientMetadata::read(twice.as_bytes(), Dynamic);
+    assert!(matches!(read, Err(E::Json(_))), "a name stands twice");
+}
+
+type Case = (&'static str, Value, MetadataSource, MetadataError);
+
+fn all_refused(cases: &[Case]) {
+    for (name, value, source, expected) in cases {
+        assert_eq!(read(value, *source).map(|_| ()), Err(expected.clone()), "{name}");
+    }
+}
+
+#[test]
+fn grants_and_other_words_that_are_not_offered_are_refused_for_their_reason() {
+    use MetadataError as E;
+    use MetadataSource::{Dynamic, Operator};
+    let cases = [
         ("grant", with("grant_types", json!(["password"])), Dynamic, E::NotOffered("grant_types")),
         (
             "grants",
@@ -159,12 +179,7 @@ fn every_flaw_of_metadata_is_refused_for_its_reason() {
             E::Member("id_token_signed_response_alg"),
         ),
     ];
-    for (name, value, source, expected) in cases {
-        assert_eq!(read(&value, source).map(|_| ()), Err(expected), "{name}");
-    }
-    let twice = r#"{"client_name":"A","client_name":"B","redirect_uris":["https://a.example/"]}"#;
-    let read = ClientMetadata::read(twice.as_bytes(), Dynamic);
-    assert!(matches!(read, Err(E::Json(_))), "a name stands twice");
+    all_refused(&cases);
 }
 
 #[test]
