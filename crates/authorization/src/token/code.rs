@@ -15,12 +15,15 @@ use crate::{AuthorizationServer, OAuthError};
 const VERIFIER_CHARS: std::ops::RangeInclusive<usize> = 43..=128;
 
 impl AuthorizationServer {
-    /// Takes a code and gives tokens for it. The code is gone whatever comes of it; one that comes
-    /// a second time ends all that followed from it (RFC 9700 §2.1.1).
+    /// Takes a code and gives tokens for it. The code is gone whatever comes of it, but for a proof
+    /// of a key that does not hold (RFC 9449 §5); one that comes a second time ends all that followed
+    /// from it (RFC 9700 §2.1.1).
     pub(crate) async fn redeem(
         &self,
         request: &TokenRequest<'_>,
     ) -> Result<TokenAnswer, OAuthError> {
+        // First: who is told to prove again with a nonce (RFC 9449 §8) comes back with the same code.
+        let binding = self.binding(request).await?;
         let code = match self.take_ticket(TicketKind::Code, request.form.required("code")?).await? {
             TakenTicket::Now(code) => code,
             TakenTicket::Before(code) => return Err(self.code_came_again(request, &code).await?),
@@ -33,7 +36,6 @@ impl AuthorizationServer {
         check(request, &code)?;
         let resources = resource::narrow(&code.resources, request.form)?;
         let user = self.standing_user(&code.user_id).await?;
-        let binding = self.binding(request).await?;
         check_key(&code, &binding)?;
         let (grant, refresh) = self.grant(request, &code, &binding).await?;
         let order = TokenOrder {
