@@ -55,7 +55,7 @@ fn each_mistake_has_its_key_and_says_what_is_wrong() {
         ),
         (
             "[[upstream]]\nname = \"a\"\ncommand = [\"x\"]\nsender_constraint = \"key\"",
-            "upstream[0].sender_constraint",
+            "upstream.a.sender_constraint",
             "unknown variant",
         ),
         ("[dpop]\nmax_age = \"1h\"", "dpop.max_age", "5m"),

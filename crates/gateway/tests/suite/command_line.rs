@@ -50,6 +50,60 @@ fn a_newcomer_comes_from_nothing_to_a_recorded_call() {
 }
 
 #[test]
+fn a_client_is_added_shown_recorded_and_removed_with_and_without_a_gateway() {
+    let mut home = Home::with_sample("[roles.user]\nallow = [\"sample:get_*\"]\n");
+    let add = ["client", "add", "Claude Code", "--redirect-uri", "http://127.0.0.1/callback"];
+    let public = home.good(&[&add[..], &["--client-id", "claude", "--json"]].concat()).json();
+    assert_eq!(public["client_id"], "claude");
+    assert_eq!(public["metadata"]["token_endpoint_auth_method"], "none");
+    assert!(public.get("client_secret").is_none(), "{public}");
+    assert_eq!(home.run(&[&add[..], &["--client-id", "claude"]].concat()).code, Some(1));
+
+    home.serve();
+    let report = ["client", "add", "Night report", "--confidential", "--role", "reporter"];
+    let made = home.good(&[&report[..], &["--json", "--output", "report.secret"]].concat());
+    let client_id = made.json()["client_id"].as_str().unwrap().to_owned();
+    let secret = std::fs::read_to_string(home.path("report.secret")).unwrap();
+    assert!(secret.starts_with("hcs_") && secret.trim().len() == 68);
+    assert!(!made.out.contains(secret.trim()));
+    assert_eq!(mode(&home.path("report.secret")), 0o600);
+
+    let listed = home.good(&["client", "list"]).out;
+    assert!(listed.contains("claude") && listed.contains(&client_id), "{listed}");
+    let shown = home.good(&["client", "show", &client_id]).out;
+    assert!(shown.contains("client_credentials") && shown.contains("reporter"), "{shown}");
+    assert!(!shown.contains(secret.trim()));
+    home.good(&["client", "remove", &client_id]);
+    assert_eq!(home.run(&["client", "remove", &client_id]).code, Some(1));
+    assert_eq!(home.run(&["client", "show", &client_id]).code, Some(1));
+
+    let log = home.good(&["audit", "query", "--event", "administration", "--json"]).out;
+    assert!(log.contains("client.add") && log.contains("client.remove"), "{log}");
+    assert!(log.contains(&client_id) && !log.contains(secret.trim()));
+}
+
+#[test]
+fn a_client_that_could_be_misused_is_not_added() {
+    let home = Home::with_sample("[roles.user]\nallow = [\"sample:get_*\"]\n");
+    let good = ["client", "add", "App", "--redirect-uri", "https://app.example/cb"];
+    home.good(&good);
+    let bad: [&[&str]; 6] = [
+        &["client", "add", "App", "--redirect-uri", "http://app.example/cb"],
+        &["client", "add", "App", "--redirect-uri", "https://*.example/cb"],
+        &["client", "add", "App", "--redirect-uri", "javascript:alert(1)"],
+        &["client", "add", "A\u{202e}pp", "--redirect-uri", "https://app.example/cb"],
+        &["client", "add", "App"],
+        &["client", "add", "App", "--confidential", "--client-id", "https://app.example/x"],
+    ];
+    for arguments in bad {
+        let answer = home.run(arguments);
+        assert_eq!(answer.code, Some(1), "{arguments:?} {answer:?}");
+        assert!(answer.err.contains("next:"), "{answer:?}");
+    }
+    assert_eq!(home.good(&["client", "list", "--json"]).json().as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn a_call_is_permitted_refused_stopped_and_let_go_on() {
     let mut home = Home::with_sample("[roles.user]\nallow = [\"sample:get_*\"]\n");
     home.add_user("kim", "user", PASSWORD);
