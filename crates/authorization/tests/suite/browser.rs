@@ -51,8 +51,10 @@ pub(crate) struct World {
     pub(crate) identity: Arc<Identity>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: Arc<Memory>,
-    directory: PathBuf,
-    _folder: tempfile::TempDir,
+    pub(crate) sealer: Arc<SubjectSealer>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) directory: PathBuf,
+    pub(crate) _folder: tempfile::TempDir,
 }
 
 pub(crate) fn config() -> AuthorizationConfig {
@@ -115,6 +117,11 @@ impl World {
     }
 
     pub(crate) async fn with(config: AuthorizationConfig) -> Self {
+        Self::reaching(config, Arc::new(NoFetch)).await
+    }
+
+    /// A server that reads keys of others through `fetch`.
+    pub(crate) async fn reaching(config: AuthorizationConfig, fetch: Arc<dyn Fetch>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("audit");
         let clock = Arc::new(ManualClock::at(Timestamp(1_800_000_000_000)));
@@ -132,7 +139,7 @@ impl World {
             sealer: sealer.clone(),
             clock: clock.clone(),
             entropy: Arc::clone(&entropy),
-            fetch: Arc::new(NoFetch),
+            fetch,
             file_key,
         };
         let identity = Arc::new(identity(&store, surroundings).await);
@@ -143,7 +150,7 @@ impl World {
         let hall = HallRooms {
             identity: identity.clone(),
             audit,
-            sealer,
+            sealer: sealer.clone(),
             protector: Arc::new(vault.unwrap()),
             clock: clock.clone(),
             entropy: entropy.clone(),
@@ -157,10 +164,10 @@ impl World {
             guard,
             fetch: Arc::new(NoFetch),
             clock: clock.clone(),
-            entropy,
+            entropy: entropy.clone(),
         };
         let server = AuthorizationServer::new(config, rooms, stores(&store));
-        Self { server, identity, clock, store, directory, _folder: folder }
+        Self { server, identity, clock, store, sealer, entropy, directory, _folder: folder }
     }
 
     /// Every sign-in of the log: whether it succeeded, and why not.

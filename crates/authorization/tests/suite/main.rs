@@ -23,6 +23,8 @@ mod federation;
 #[cfg(test)]
 mod federation_attacks;
 #[cfg(test)]
+mod federation_pages;
+#[cfg(test)]
 mod federation_provider;
 #[cfg(test)]
 mod federation_world;

@@ -27,7 +27,7 @@ pub(super) enum Client {
     #[command(
         after_long_help = "Examples:\n  $ haechi client add 'Claude Code' --redirect-uri http://127.0.0.1/callback\n  $ haechi client add 'Night report' --confidential --grant client_credentials --role reporter"
     )]
-    Add(Add),
+    Add(Box<Add>),
     /// List clients
     #[command(after_long_help = "Example:\n  $ haechi client list")]
     List(List),

@@ -2,7 +2,7 @@
 
 use haechi_assembly::{DataDirectory, Rooms, Settings};
 use haechi_core::{
-    BrowserSessionStore, ClientOrigin, ClientStore, Clock as _, ConsentStore, GrantStore, ShownKey,
+    BrowserSessionStore, ClientOrigin, ClientStore, ConsentStore, GrantStore, ShownKey,
     Signatory as _, StoredBrowserSession, StoredClient, StoredConsent, StoredGrant, Timestamp,
 };
 use serde_json::{Value, json};

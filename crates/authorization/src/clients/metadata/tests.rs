@@ -50,7 +50,6 @@ fn what_metadata_does_not_say_is_the_least() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one table of flaws, one row each")]
 fn every_flaw_of_metadata_is_refused_for_its_reason() {
     use MetadataError as E;
     use MetadataSource::{Document, Dynamic, Operator};
