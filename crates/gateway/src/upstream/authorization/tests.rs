@@ -311,8 +311,8 @@ async fn who_hangs_up_does_not_lose_the_next_refresh_token() {
     let kim = world.person(1).await;
     world.link(&kim, ISSUER).await;
     world.clock.advance(Duration::from_secs(55));
-    let hung_up = tokio::time::timeout(Duration::ZERO, world.token(&kim)).await;
-    assert!(hung_up.is_err());
+    let hung_up = futures::FutureExt::now_or_never(world.token(&kim));
+    assert!(hung_up.is_none(), "it was begun and dropped");
     assert_eq!(world.token(&kim).await.unwrap(), "Bearer at-1");
     assert_eq!(world.issuer.asked().len(), 1);
 }
