@@ -205,7 +205,9 @@ def ask(port, method, path, body=None, headers=None, timeout=30):
         wanted = {key: value for key, value in {**base, **(headers or {})}.items() if value is not None}
         connection.request(method, path, body=body, headers=wanted)
         answer = connection.getresponse()
-        return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        names = {name.lower() for name, _ in answer.getheaders()}
+        # A header that stands several times is one list (RFC 9110 section 5.3), such as two challenges.
+        return Answer(answer.status, {name: answer.getheader(name) for name in names}, answer.read())
     finally:
         connection.close()
 
