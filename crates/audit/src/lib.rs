@@ -20,6 +20,7 @@ mod recovery;
 mod scan;
 mod segment;
 mod shared;
+pub mod stored;
 mod tail;
 pub mod tile;
 pub mod tree;

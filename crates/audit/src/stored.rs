@@ -1,0 +1,81 @@
+//! The tree's hashes as a log keeps them beside its entries: a cache that can be made anew.
+//!
+//! The file `tree/LEVEL` holds all hashes of the tiles of that level, one after the other: tile N
+//! begins at byte N × 8 192, and the partial tile is the end of the file. Nothing in it is believed
+//! that a checkpoint does not cover ([`TileReader`] sees to that), so it is never synced.
+//!
+//! [`TileReader`]: crate::tile::TileReader
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{self, DiskFile};
+use crate::tile::{Content, FULL_WIDTH, Tile, TileSource};
+use crate::tree::Hash;
+
+/// Bytes of a full tile.
+const TILE_BYTES: u64 = FULL_WIDTH as u64 * Hash::BYTES as u64;
+
+/// Where the hashes of a log's tree are.
+pub(crate) fn directory(log: &Path) -> PathBuf {
+    log.join("tree")
+}
+
+/// The file of one level.
+pub(crate) fn path(tree: &Path, level: u8) -> PathBuf {
+    tree.join(level.to_string())
+}
+
+/// Where a tile begins in the file of its level.
+pub(crate) const fn offset(index: u64) -> u64 {
+    index.saturating_mul(TILE_BYTES)
+}
+
+/// The stored tiles of one log, read only. They are what the disk says, not what is so.
+#[derive(Debug)]
+pub struct StoredTiles {
+    tree: PathBuf,
+    levels: Vec<Option<Arc<dyn DiskFile>>>,
+}
+
+impl StoredTiles {
+    /// The tiles of the log in `directory`. Files are opened as they are needed.
+    #[must_use]
+    pub fn new(log: &Path) -> Self {
+        Self { tree: directory(log), levels: Vec::new() }
+    }
+
+    fn file(&mut self, level: u8) -> io::Result<Arc<dyn DiskFile>> {
+        let place = usize::from(level);
+        if self.levels.len() <= place {
+            self.levels.resize(place + 1, None);
+        }
+        if let Some(Some(file)) = self.levels.get(place) {
+            return Ok(Arc::clone(file));
+        }
+        let file = disk::open_to_read(&path(&self.tree, level))?;
+        if let Some(kept) = self.levels.get_mut(place) {
+            *kept = Some(Arc::clone(&file));
+        }
+        Ok(file)
+    }
+}
+
+impl TileSource for StoredTiles {
+    type Error = io::Error;
+
+    /// A tile of hashes; a tile of any width that the file is long enough for. Entry bundles are
+    /// not kept: the entries are in the segments.
+    fn tile(&mut self, tile: Tile) -> io::Result<Vec<u8>> {
+        let Content::Hashes { level } = tile.content() else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let mut bytes = vec![0; usize::from(tile.width()) * Hash::BYTES];
+        let read = self.file(level)?.read_at(&mut bytes, offset(tile.index()))?;
+        if read < bytes.len() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(bytes)
+    }
+}
