@@ -12,6 +12,7 @@ mod frame;
 mod intent;
 mod lock;
 mod log;
+pub mod minimum;
 pub mod note;
 pub mod proof;
 mod query;
