@@ -213,7 +213,8 @@ pub struct Trust {
     pub log: Vec<VerifierKey>,
     /// Witnesses whose cosignatures count.
     pub witnesses: Vec<VerifierKey>,
-    /// How many of them must have cosigned. One key under two names is one witness.
+    /// How many of them must have cosigned. One key under two names is one witness, and so are two
+    /// keys under one name.
     pub wanted: usize,
 }
 
@@ -326,7 +327,9 @@ fn cosignatures(
     };
     let mut cosignatures: Vec<(VerifierKey, Timestamp)> = Vec::new();
     for signature in verified {
-        let counted = cosignatures.iter().any(|(key, _)| key.public() == signature.key.public());
+        let (name, public) = (signature.key.name(), signature.key.public());
+        let same = |(key, _): &(VerifierKey, _)| key.public() == public || key.name() == name;
+        let counted = cosignatures.iter().any(same);
         // A signature without a time is no cosignature.
         if let Some(at) = signature.at.filter(|_| !counted) {
             cosignatures.push((signature.key.clone(), at));

@@ -25,6 +25,7 @@ pub mod stored;
 mod tail;
 pub mod tile;
 pub mod tree;
+pub mod witness;
 
 pub use config::{AuditConfig, Durability};
 pub use entry::Entry;

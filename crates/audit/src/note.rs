@@ -1,16 +1,21 @@
 //! Signed notes (C2SP signed-note): a text, and under it a line for each signature.
 //!
-//! Two kinds of signature are spoken: Ed25519 over the text (`0x01`), and Ed25519 over the text and
-//! a time, by which a witness cosigns a checkpoint (`0x04`, C2SP tlog-cosignature). A [`Note`] says
-//! nothing yet: only what [`Note::verify`] answers is believed.
+//! Three kinds of signature are spoken: Ed25519 over the text (`0x01`), and those by which a witness
+//! cosigns a checkpoint (C2SP tlog-cosignature): Ed25519 over the text and a time (`0x04`), and
+//! ML-DSA-44 over what the checkpoint says and a time (`0x06`), which a log may add to its own
+//! signature too. A [`Note`] says nothing yet: only what [`Note::verify`] answers is believed.
 
 mod key;
+mod kind;
 mod signature;
+mod signer;
 
 use std::fmt;
 
-pub use key::{KeyError, KeyKind, Signer, VerifierKey};
+pub use key::{KeyError, VerifierKey};
+pub use kind::KeyKind;
 pub use signature::{Signature, SignatureError};
+pub use signer::Signer;
 
 use haechi_core::Timestamp;
 
@@ -136,9 +141,13 @@ impl Note {
         &self.signatures
     }
 
-    /// Signs it. `now` is stated by cosignatures alone.
+    /// Signs it. `now` is stated by cosignatures alone. A key that signs checkpoints alone
+    /// ([`KeyKind::MlDsa44`]) adds nothing to another text, nor to that of a log whose name or its
+    /// own is longer than 255 bytes.
     pub fn sign(&mut self, signer: &Signer, now: Timestamp) {
-        self.add(signer.sign(&self.text, now));
+        if let Some(signature) = signer.sign(&self.text, now) {
+            self.add(signature);
+        }
     }
 
     /// Adds a signature that was had from elsewhere, in place of an older one of the same key.

@@ -24,3 +24,5 @@ mod tile;
 mod tree;
 #[cfg(test)]
 mod trees;
+#[cfg(test)]
+mod witness;

@@ -35,7 +35,7 @@ fn a_key_of_rfc_8032_has_the_text_and_signs_as_others_say() {
     };
     let seed = Secret::new(bytes(seed));
     let signer = Signer::from_seed("example.com/log", KeyKind::Ed25519, &seed).unwrap();
-    assert_eq!(signer.verifier_key().public().as_slice(), bytes(public));
+    assert_eq!(signer.verifier_key().public(), bytes(public));
     let text = signer.verifier_key().to_string();
     assert_eq!(text.parse(), Ok(signer.verifier_key().clone()), "{text}");
     assert!(text.starts_with("example.com/log+"), "{text}");
@@ -111,6 +111,58 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
+const CHECKPOINT: &str = "example.com/log\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n";
+
+#[test]
+fn an_ml_dsa_key_signs_what_a_checkpoint_says_and_no_other_text() {
+    let (log, name) = (signer("log", KeyKind::MlDsa44, 1), "x".repeat(256));
+    let keys = [log.verifier_key().clone()];
+    assert_eq!(keys[0].to_string().parse(), Ok(keys[0].clone()));
+    let mut note = Note::new(CHECKPOINT).unwrap();
+    note.sign(&log, NOW);
+    let read = Note::parse(note.to_string().as_bytes()).unwrap();
+    let verified = read.verify(&keys).unwrap();
+    assert_eq!(verified[0].at, Some(Timestamp::from_secs(NOW.as_secs())));
+    // Extension lines are no part of what it says; size, root and origin are.
+    let line = note.signatures()[0].clone();
+    let extended = format!("{CHECKPOINT}more\n");
+    let others = [CHECKPOINT.replace("example", "sample"), CHECKPOINT.replace("\n0\n", "\n1\n")];
+    for (text, good) in [(extended, true)].into_iter().chain(others.map(|text| (text, false))) {
+        let mut note = Note::new(text.as_str()).unwrap();
+        note.add(line.clone());
+        assert_eq!(note.verify(&keys).is_ok(), good, "{text}");
+    }
+    let long = signer(&name, KeyKind::MlDsa44, 1);
+    let long_origin = CHECKPOINT.replace("example.com/log", &name);
+    let unsigned = [(TEXT, &log), (CHECKPOINT, &long), (long_origin.as_str(), &log)];
+    for (text, signer) in unsigned {
+        let mut note = Note::new(text).unwrap();
+        note.sign(signer, NOW);
+        assert!(note.signatures().is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn a_checkpoint_signed_by_both_kinds_is_good_by_either() {
+    let both = [signer("log", KeyKind::Ed25519, 1), signer("log", KeyKind::MlDsa44, 2)];
+    let mut note = Note::new(CHECKPOINT).unwrap();
+    both.iter().for_each(|signer| note.sign(signer, NOW));
+    for signer in &both {
+        assert_eq!(note.verify(&[signer.verifier_key().clone()]).unwrap().len(), 1);
+    }
+    // Both are held against the text when both are known.
+    let keys = both.map(|signer| signer.verifier_key().clone());
+    assert_eq!(note.verify(&keys).unwrap().len(), 2);
+    note.add(signed_over("other\n", 1).signatures()[0].clone());
+    assert_eq!(note.verify(&keys), Err(VerifyError::Wrong("log".to_owned())));
+}
+
+fn signed_over(text: &str, seed: u8) -> Note {
+    let mut note = Note::new(text).unwrap();
+    note.sign(&signer("log", KeyKind::Ed25519, seed), NOW);
+    note
+}
+
 #[test]
 fn what_is_no_note_is_refused() {
     let line = "— log AAAAAAE=\n";
@@ -164,7 +216,8 @@ fn what_is_no_key_is_refused() {
         ("log".to_owned(), KeyError::Form),
         (format!("log+{id}"), KeyError::Form),
         (format!("log+{id}+"), KeyError::Form),
-        (format!("log+{id}+AQ=="), KeyError::Form),
+        (format!("log+{id}+AQ=="), KeyError::Length { found: 0, wanted: 32 }),
+        (format!("log+{id}+Bg=="), KeyError::Length { found: 0, wanted: 1312 }),
         (format!("log+{id}+Ag=="), KeyError::Kind(2)),
         (format!("log+{}+A{bytes}", id.to_uppercase() + "0"), KeyError::Id),
         (format!("lag+{id}+A{bytes}"), KeyError::Id),

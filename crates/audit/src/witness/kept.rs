@@ -1,0 +1,141 @@
+//! What a witness has seen, on the disk.
+//!
+//! One file for each log holds the last checkpoint with the witness's own cosignature, so that what
+//! is read back is known to be its own word.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use crate::checkpoint::Checkpoint;
+use crate::disk::make_private_directory;
+use crate::error::OpenError;
+use crate::lock::WriterLock;
+use crate::note::{LARGEST_NOTE_BYTES, Note, VerifierKey};
+
+/// Why what a witness has seen cannot be known. It must not cosign anything then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// Another process is this witness.
+    #[error("another process is this witness{}", .0.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
+    Locked(Option<u32>),
+    /// A file cannot be read or made.
+    #[error("`{}` cannot be used", .path.display())]
+    File {
+        /// Which file or directory.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// A file is not what this witness wrote.
+    #[error("`{}` is not a checkpoint that this witness cosigned", .0.display())]
+    Foreign(PathBuf),
+}
+
+impl StateError {
+    /// The next step.
+    #[must_use]
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Self::Locked(_) => "stop that process, or use another directory with another key",
+            Self::File { .. } => "look at the directory's owner, its mode, and the free space",
+            Self::Foreign(_) => {
+                "find out what changed the file; a witness that does not know what it saw must \
+                 begin again in another directory, with a new key"
+            }
+        }
+    }
+
+    fn file(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        |source| Self::File { path: path.to_owned(), source }
+    }
+}
+
+/// Where checkpoints are remembered.
+pub(super) trait Keep: Send + Sync + std::fmt::Debug {
+    /// Remembers `note` as the last one of the log `origin`. When this returns, neither a kill nor
+    /// a power cut makes it forget; when it fails, either the one before or this one is remembered.
+    fn keep(&self, origin: &str, note: &Note) -> io::Result<()>;
+}
+
+/// A directory that this process alone writes.
+#[derive(Debug)]
+pub(super) struct Directory {
+    logs: PathBuf,
+    _lock: WriterLock,
+}
+
+impl Directory {
+    /// Takes the directory for this process; makes it for this user alone when it is missing.
+    pub(super) fn open(path: &Path) -> Result<Self, StateError> {
+        let logs = path.join("logs");
+        make_private_directory(&logs).map_err(StateError::file(&logs))?;
+        let lock = WriterLock::take(path).map_err(|error| match error {
+            OpenError::Locked { pid } => StateError::Locked(pid),
+            OpenError::File { path, source } => StateError::File { path, source },
+            other => StateError::File { path: path.to_owned(), source: io::Error::other(other) },
+        })?;
+        sync(path).map_err(StateError::file(path))?;
+        Ok(Self { logs, _lock: lock })
+    }
+
+    /// The last checkpoint of a log that was cosigned by one of `own`; `None` when there is none.
+    pub(super) fn last(
+        &self,
+        origin: &str,
+        own: &[VerifierKey],
+    ) -> Result<Option<Checkpoint>, StateError> {
+        let path = self.path(origin);
+        let bytes = match read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(StateError::file(&path))?,
+        };
+        let foreign = || StateError::Foreign(path.clone());
+        let note = Note::parse(&bytes).map_err(|_| foreign())?;
+        note.verify(own).map_err(|_| foreign())?;
+        let checkpoint: Checkpoint = note.text().parse().map_err(|_| foreign())?;
+        if checkpoint.origin() == origin { Ok(Some(checkpoint)) } else { Err(foreign()) }
+    }
+
+    /// Names of logs hold any characters, names of files do not.
+    fn path(&self, origin: &str) -> PathBuf {
+        let hash = digest(&SHA256, origin.as_bytes());
+        let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        self.logs.join(hex)
+    }
+}
+
+impl Keep for Directory {
+    fn keep(&self, origin: &str, note: &Note) -> io::Result<()> {
+        replace(&self.path(origin), note.to_string().as_bytes())
+    }
+}
+
+/// Puts `bytes` in place of a file, whole or not at all, and so that they survive a power cut. One
+/// at a time for each file.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    path.parent().map_or(Ok(()), sync)
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // One byte more than a note has, so that a longer file is no note.
+    let most = u64::try_from(LARGEST_NOTE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
