@@ -18,6 +18,7 @@ pub mod proof;
 mod query;
 mod reader;
 mod recovery;
+pub mod retention;
 mod scan;
 mod segment;
 mod shared;

@@ -17,6 +17,8 @@ mod proof;
 #[cfg(test)]
 mod query;
 #[cfg(test)]
+mod retention;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tile;
