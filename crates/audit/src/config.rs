@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::notary::NotaryConfig;
+
 /// What an acknowledged entry survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
@@ -29,6 +31,9 @@ pub struct AuditConfig {
     pub reserve_bytes: u64,
     /// Names this log in every entry: 1 to 64 of `[A-Za-z0-9._-]`.
     pub node: String,
+    /// How the log signs what it says. Without it there is no tree and no checkpoint: nobody can
+    /// tell afterwards whether the log was changed.
+    pub notary: Option<NotaryConfig>,
 }
 
 impl AuditConfig {
@@ -48,6 +53,7 @@ impl AuditConfig {
             group_delay: Duration::from_millis(1),
             reserve_bytes: 4 << 20,
             node: node.into(),
+            notary: None,
         }
     }
 }

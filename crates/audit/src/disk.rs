@@ -16,7 +16,10 @@ pub(crate) trait Disk: Send + Sync + fmt::Debug {
     fn create(&self, path: &Path, size: u64) -> io::Result<Arc<dyn DiskFile>>;
     /// Opens a file for reading and writing.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
-    /// Gives a file another name, in the same directory.
+    /// Makes an empty file for this user alone in place of what stands there. Nothing of it
+    /// survives a power cut yet.
+    fn make(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Gives a file another name, in the same directory, in place of what has it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes the names in a directory survive a power cut.
     fn sync_directory(&self, path: &Path) -> io::Result<()>;
@@ -60,6 +63,12 @@ impl Disk for OsDisk {
         Ok(Arc::new(OsFile(file)))
     }
 
+    fn make(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(true).mode(0o600);
+        Ok(Arc::new(OsFile(options.open(path)?)))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }
@@ -67,6 +76,19 @@ impl Disk for OsDisk {
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
         sync_directory(path)
     }
+}
+
+/// Puts `bytes` in place of the file at `path`. Whatever is killed when, there is the old file or the
+/// new one; when this returns, the new one survives a power cut.
+pub(crate) fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    let fresh = Path::new(&fresh);
+    let file = disk.make(fresh)?;
+    file.write_at(bytes, 0)?;
+    file.sync_data()?;
+    disk.rename(fresh, path)?;
+    path.parent().map_or(Ok(()), |directory| disk.sync_directory(directory))
 }
 
 /// Opens a file for reading alone.

@@ -3,6 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::checkpoint::TrustError;
+use crate::minimum::MinimumError;
+use crate::note::KeyError;
+
 /// Why a log could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,6 +35,35 @@ pub enum OpenError {
         /// The entry that should stand there.
         sequence: u64,
     },
+    /// There are entries and no checkpoint over them.
+    #[error("the audit log has {entries} entries and no checkpoint")]
+    NoCheckpoint {
+        /// How many entries there are.
+        entries: u64,
+    },
+    /// The checkpoint is not one that this log signed.
+    #[error("the last checkpoint of the audit log is not its own")]
+    Signed(#[source] TrustError),
+    /// Entries are gone that the last checkpoint covers.
+    #[error("the audit log's last checkpoint covers {signed} entries, and it has {found}")]
+    Shorter {
+        /// How many entries were signed.
+        signed: u64,
+        /// How many are there without a gap, or where those begin that are.
+        found: u64,
+    },
+    /// Entries are not those that the last checkpoint covers.
+    #[error("the entries of the audit log are not those under its last checkpoint, of {size}")]
+    OtherTree {
+        /// The checkpoint's size.
+        size: u64,
+    },
+    /// What says how much was pruned is not this log's word.
+    #[error("the statement of what was pruned from the audit log is not its own")]
+    Minimum(#[source] MinimumError),
+    /// The name or seed of the log's key cannot be one.
+    #[error("the audit log has no key to sign with")]
+    Key(#[source] KeyError),
     /// The log was made by a newer program.
     #[error("`{segment}` was written by a newer program")]
     Newer {
@@ -55,10 +88,17 @@ impl OpenError {
         match self {
             Self::Locked { .. } => "stop that process, or use another data directory",
             Self::Setting { .. } => "change the setting",
-            Self::Damaged { .. } => {
-                "keep a copy of the directory, find out what changed the file, and restore it from \
-                 a backup; nothing is written to a damaged log"
+            Self::Damaged { .. }
+            | Self::NoCheckpoint { .. }
+            | Self::Signed(_)
+            | Self::Shorter { .. }
+            | Self::OtherTree { .. }
+            | Self::Minimum(_) => {
+                "keep a copy of the directory, find out what changed it, and restore it from a \
+                 backup; where there is none, `haechi audit repair --accept-loss` sets it aside, \
+                 records the loss and begins a new log; nothing is written to a damaged one"
             }
+            Self::Key(_) => "look at `audit.origin`, and restore the log's key",
             Self::Newer { .. } => "use the newer program",
             Self::File { .. } => "look at the directory's owner, its mode, and the free space",
         }
@@ -89,6 +129,15 @@ pub enum RecordError {
     /// The log was closed.
     #[error("the audit log is closed")]
     Closed,
+    /// An entry was changed behind the log's back.
+    #[error("the audit log was changed while it was written; it must be opened again")]
+    Changed,
+    /// No checkpoint could be written for too long.
+    #[error("the audit log's checkpoints cannot be written")]
+    Unsigned,
+    /// No witness has seen the log for too long, and the settings want one.
+    #[error("no witness has seen the audit log for too long")]
+    Unwitnessed,
     /// Intents, outcomes and the log's own entries have their own ways in.
     #[error("this kind of event cannot be noted")]
     NotANote,
@@ -103,6 +152,9 @@ impl RecordError {
             Self::Unwritable(_) => "unwritable",
             Self::Poisoned => "poisoned",
             Self::Closed => "closed",
+            Self::Changed => "changed",
+            Self::Unsigned => "unsigned",
+            Self::Unwitnessed => "unwitnessed",
             Self::NotANote => "not-a-note",
         }
     }

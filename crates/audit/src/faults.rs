@@ -1,5 +1,6 @@
 //! A disk that fails when told to, over real files, and the crash-order tests of the log on it.
 
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -52,8 +53,18 @@ struct Faults {
 
 #[derive(Debug)]
 enum Undo {
-    Write { path: PathBuf, file: Arc<dyn DiskFile>, offset: u64, before: Vec<u8> },
-    Rename { from: PathBuf, to: PathBuf },
+    Write {
+        path: PathBuf,
+        file: Arc<dyn DiskFile>,
+        offset: u64,
+        before: Vec<u8>,
+    },
+    /// With what stood in that place before.
+    Rename {
+        from: PathBuf,
+        to: PathBuf,
+        replaced: Option<Vec<u8>>,
+    },
 }
 
 impl FaultDisk {
@@ -83,6 +94,8 @@ impl FaultDisk {
     /// Takes back what was not synced, or some of it: a disk writes in the order it likes.
     pub(crate) fn cut_power(&self, seed: u64) {
         let chance = SeededEntropy::new(seed);
+        // A directory keeps its changes in their order: what came before a kept one is kept too.
+        let mut kept = HashSet::new();
         for undo in self.0.undo.lock().unwrap().drain(..).rev() {
             let mut coin = [0];
             chance.fill(&mut coin).unwrap();
@@ -90,10 +103,17 @@ impl FaultDisk {
                 Undo::Write { file, offset, before, .. } if coin[0] % 2 == 0 => {
                     file.write_at(&before, offset).unwrap();
                 }
-                Undo::Rename { from, to } if coin[0] % 2 == 0 && !from.exists() => {
-                    std::fs::rename(to, from).unwrap();
+                Undo::Rename { from, to, replaced } => {
+                    if coin[0] % 2 != 0 || kept.contains(&to) || from.exists() {
+                        kept.insert(to);
+                        continue;
+                    }
+                    std::fs::rename(&to, from).unwrap();
+                    if let Some(bytes) = replaced {
+                        std::fs::write(to, bytes).unwrap();
+                    }
                 }
-                _ => {}
+                Undo::Write { .. } => {}
             }
         }
     }
@@ -134,10 +154,19 @@ impl Disk for FaultDisk {
         Ok(Arc::new(FaultFile { path: path.to_owned(), inner, faults: Arc::clone(&self.0) }))
     }
 
+    fn make(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.0.attempt(|| {
+            let inner = OsDisk.make(path)?;
+            Ok(Arc::new(FaultFile { path: path.to_owned(), inner, faults: Arc::clone(&self.0) })
+                as _)
+        })
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.0.attempt(|| {
+            let replaced = std::fs::read(to).ok();
             OsDisk.rename(from, to)?;
-            let undo = Undo::Rename { from: from.to_owned(), to: to.to_owned() };
+            let undo = Undo::Rename { from: from.to_owned(), to: to.to_owned(), replaced };
             self.0.undo.lock().unwrap().push(undo);
             Ok(())
         })

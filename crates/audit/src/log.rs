@@ -7,18 +7,25 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use haechi_core::{Clock, Completion, Conclusion, Event, Intent, Timestamp, TokenActKind};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::config::{AuditConfig, Durability};
 use crate::disk::{Disk, OsDisk, make_private_directory};
 use crate::entry::{self, Encoded};
 use crate::error::{OpenError, RecordError};
+use crate::gate::Trouble;
+use crate::generation;
 use crate::intent::{OpenIntent, Recorded};
 use crate::lock::WriterLock;
+use crate::notary::{self, Grown, Notary, SignedCheckpoint, Signing};
+use crate::note::{Note, VerifierKey};
 use crate::recovery::{self, Recovery};
 use crate::segment;
 use crate::shared::{Shared, State};
 use crate::tail::{Admission, Class, Spare, Surroundings};
+
+/// How long somebody may wait for a checkpoint.
+const CHECKPOINT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How the log is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +43,8 @@ pub struct Health {
     /// Sequence number of the current segment's first entry.
     pub segment: u64,
     /// What is wrong: `no-room`, `unwritable`, `poisoned`, `closed`. It is known before intents are
-    /// refused when the disk is full but what was prepared has room left.
+    /// refused when the disk is full but what was prepared has room left. Of the evidence: `changed`,
+    /// `unsigned`, `unwitnessed`.
     pub trouble: Option<&'static str>,
 }
 
@@ -50,7 +58,9 @@ pub struct AuditLog {
 #[derive(Debug)]
 struct Handle {
     shared: Arc<Shared>,
+    signing: Option<Arc<Signing>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    notary: Mutex<Option<JoinHandle<()>>>,
     lock: Mutex<Option<WriterLock>>,
 }
 
@@ -79,15 +89,25 @@ impl AuditLog {
         make_private_directory(&segments).map_err(OpenError::file(&segments))?;
         let lock = WriterLock::take(&config.directory)?;
         disk.sync_directory(&config.directory).map_err(OpenError::file(&config.directory))?;
-        let node = config.node.as_str().into();
+        let generation = generation::read(&config.directory)?;
+        let node = generation::node(&config.node, generation).into();
+        let signing = config.notary.clone().map(|notary| Signing::new(notary, generation));
+        let signing = signing.transpose()?.map(Arc::new);
         let around = Arc::new(Surroundings { config, segments, node, disk, clock, boot });
-        let (tail, recovery) = recovery::open(&around)?;
+        let mut grown = None;
+        let (tail, recovery) = recovery::open(&around, &mut |segments, entries| {
+            let check = |signing: &Arc<Signing>| notary::check(&around, signing, segments, entries);
+            grown = signing.as_ref().map(check).transpose()?;
+            Ok(())
+        })?;
         let handle = Handle {
             shared: Arc::new(Shared::new(tail)),
+            signing,
             threads: Mutex::default(),
+            notary: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         };
-        handle.start(&around)?;
+        handle.start(&around, grown)?;
         Ok((Self { handle: Arc::new(handle) }, recovery))
     }
 
@@ -173,6 +193,59 @@ impl AuditLog {
         if first {
             shared.ring_keeper();
         }
+    }
+
+    /// The newest checkpoint that is on the disk, and each that comes after it. `None` where the log
+    /// signs nothing.
+    #[must_use]
+    pub fn checkpoints(&self) -> Option<watch::Receiver<Option<Arc<SignedCheckpoint>>>> {
+        self.handle.signing.as_ref().map(|signing| signing.checkpoints())
+    }
+
+    /// A checkpoint over everything that was recorded before this was asked.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Unsigned`] where the log signs nothing, or cannot now.
+    pub async fn checkpoint_now(&self) -> Result<Arc<SignedCheckpoint>, RecordError> {
+        let signing = self.handle.signing.as_ref().ok_or(RecordError::Unsigned)?;
+        let wanted = self.handle.shared.lock().tail.next;
+        let mut checkpoints = signing.checkpoints();
+        signing.ask();
+        let covers = |signed: &Option<Arc<SignedCheckpoint>>| {
+            signed.as_ref().is_some_and(|signed| signed.checkpoint.size() >= wanted)
+        };
+        let found = tokio::time::timeout(CHECKPOINT_LIMIT, checkpoints.wait_for(covers)).await;
+        let found = found.ok().and_then(Result::ok).and_then(|signed| signed.clone());
+        found.ok_or(RecordError::Unsigned)
+    }
+
+    /// The keys that verify what this log signs; none where it signs nothing.
+    #[must_use]
+    pub fn verifier_keys(&self) -> Vec<VerifierKey> {
+        self.handle.signing.as_ref().map(|signing| signing.verifier_keys()).unwrap_or_default()
+    }
+
+    /// Signs a statement with the log's key: a note whose first line is `ORIGIN/KIND`, which nobody
+    /// can take for a checkpoint, with `lines` below it.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Unsigned`] where the log signs nothing, or a line is none.
+    pub fn state(&self, kind: &str, lines: &[String]) -> Result<Note, RecordError> {
+        let signing = self.handle.signing.as_ref().ok_or(RecordError::Unsigned)?;
+        let one = |line: &String| !line.is_empty() && !line.contains('\n');
+        if kind.is_empty() || !lines.iter().all(one) {
+            return Err(RecordError::Unsigned);
+        }
+        let now = self.handle.shared.around.clock.now();
+        signing.state(kind, lines, now).map_err(|_| RecordError::Unsigned)
+    }
+
+    /// Refuses calls because no witness has seen the log for too long, or takes that back.
+    pub fn refuse_unwitnessed(&self, refuse: bool) {
+        let gate = &self.handle.shared.gate;
+        if refuse { gate.close(Trouble::Unwitnessed) } else { gate.open(Trouble::Unwitnessed) }
     }
 
     /// What finds the entry `sequence` of this log again: `NODE-SEQUENCE`.
@@ -274,7 +347,8 @@ impl AuditLog {
 
     fn refused(&self, state: &State) -> Option<RecordError> {
         let closed = state.tail.closed.then_some(RecordError::Closed);
-        closed.or_else(|| state.tail.poisoned.then_some(RecordError::Poisoned))
+        let poisoned = || state.tail.poisoned.then_some(RecordError::Poisoned);
+        closed.or_else(poisoned).or_else(|| self.handle.shared.gate.refusal())
     }
 }
 
@@ -318,16 +392,24 @@ impl Added {
 }
 
 impl Handle {
-    fn start(&self, around: &Surroundings) -> Result<(), OpenError> {
+    fn start(&self, around: &Surroundings, grown: Option<Grown>) -> Result<(), OpenError> {
         let (syncer, keeper) = (Arc::clone(&self.shared), Arc::clone(&self.shared));
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
             let thread = thread.map_err(OpenError::file(&around.config.directory))?;
-            self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
-            Ok(())
+            Ok(thread)
         };
-        spawn("audit-syncer", Box::new(move || syncer.run_syncer()))?;
-        spawn("audit-keeper", Box::new(move || keeper.run_keeper()))
+        let threads = || self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let thread = spawn("audit-syncer", Box::new(move || syncer.run_syncer()))?;
+        threads().push(thread);
+        let thread = spawn("audit-keeper", Box::new(move || keeper.run_keeper()))?;
+        threads().push(thread);
+        if let (Some(signing), Some(grown)) = (&self.signing, grown) {
+            let notary = Notary::new(Arc::clone(&self.shared), Arc::clone(signing), grown);
+            let thread = spawn("audit-notary", Box::new(move || notary.run()))?;
+            *self.notary.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        }
+        Ok(())
     }
 
     fn shut(&self) {
@@ -335,6 +417,11 @@ impl Handle {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         for thread in threads.drain(..) {
             // The threads do not panic; if one had, what it owed is written on the next opening.
+            let _ = thread.join();
+        }
+        // Last: its last checkpoint covers what the others made durable.
+        self.signing.iter().for_each(|signing| signing.stop());
+        if let Some(thread) = self.notary.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = thread.join();
         }
         *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;

@@ -35,15 +35,23 @@ pub struct Recovery {
     pub outcome_unknown: u64,
 }
 
+/// Says no to a log before anything in it is changed, from its segments and how many entries can be
+/// read.
+pub(crate) type Check<'a> = &'a mut dyn FnMut(&[Segment], u64) -> Result<(), OpenError>;
+
 /// Opens the log of `around`, closes what was left open, and notes that a writer started.
-pub(crate) fn open(around: &Arc<Surroundings>) -> Result<(Tail, Recovery), OpenError> {
+pub(crate) fn open(
+    around: &Arc<Surroundings>,
+    check: Check<'_>,
+) -> Result<(Tail, Recovery), OpenError> {
     let mut segments = segment::list(&around.segments).map_err(at(&around.segments))?;
     let spare = inspect_spare(around, &mut segments)?;
     let (mut tail, walk, mut recovery) = if segments.is_empty() {
+        check(&segments, 0)?;
         let tail = begin_log(around)?;
         (tail, Walk::default(), Recovery { clean: true, ..Recovery::default() })
     } else {
-        go_on(around, &segments, spare)?
+        go_on(around, &segments, spare, check)?
     };
     close_open(&mut tail, walk, &mut recovery)?;
     Ok((tail, recovery))
@@ -54,9 +62,11 @@ fn go_on(
     around: &Arc<Surroundings>,
     segments: &[Segment],
     spare: Spare,
+    check: Check<'_>,
 ) -> Result<(Tail, Walk, Recovery), OpenError> {
     let mut walk = Walk::default();
     let end = walk.through(around, segments)?;
+    check(segments, walk.next)?;
     let clean = end.clean;
     let cut_bytes = if clean { 0 } else { end.cut(around, segments, &walk)? };
     let Some((segment, path)) = segments.get(end.index) else {
@@ -74,7 +84,8 @@ fn go_on(
     Ok((tail, walk, recovery))
 }
 
-type Segment = (u64, PathBuf);
+/// The number of a segment's first entry, and where it is.
+pub(crate) type Segment = (u64, PathBuf);
 
 /// Looks at the prepared segment. One that has a header was begun and belongs to the log under a
 /// name it may not have got; one that is blank can be used; any other is made anew.
@@ -368,6 +379,7 @@ pub(crate) fn log_event(around: &Surroundings, state: &str) -> Encoded {
         state: state.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         boot: around.boot.clone(),
+        detail: Vec::new(),
     })
 }
 

@@ -1,8 +1,10 @@
-//! What the log's users and its two threads share.
+//! What the log's users and its threads share.
 //!
 //! The *syncer* makes groups of entries survive a power cut and wakes whoever waits for them. The
 //! *keeper* prepares the next segment, writes counts once a second, and tries a stalled log again.
+//! The *notary* ([`crate::notary`]) signs what is durable.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +16,7 @@ use crate::counts::Counts;
 use crate::disk::DiskFile;
 use crate::entry::Encoded;
 use crate::error::RecordError;
+use crate::gate::Gate;
 use crate::segment;
 use crate::tail::{Admission, Class, Spare, Surroundings, Tail};
 
@@ -33,6 +36,9 @@ pub(crate) struct Shared {
     pub(crate) counts: Mutex<Counts>,
     /// Rung when a segment was prepared, or could not be.
     pub(crate) room: Notify,
+    pub(crate) gate: Gate,
+    /// Entries that survive a power cut, as far as it was asked for.
+    durable: AtomicU64,
     state: Mutex<State>,
     syncer: Condvar,
     keeper_turn: Mutex<bool>,
@@ -44,6 +50,8 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) tail: Tail,
     pub(crate) waiters: Vec<Waiter>,
+    /// The notary waits for everything to be durable.
+    asking: Option<oneshot::Sender<Result<u64, RecordError>>>,
     /// The syncer wants to be woken from this many waiters on.
     wake_at: usize,
     stopping: bool,
@@ -55,11 +63,15 @@ impl Shared {
     /// Shares `tail`.
     pub(crate) fn new(tail: Tail) -> Self {
         let around = Arc::clone(&tail.around);
-        let state = State { tail, waiters: Vec::new(), wake_at: 1, stopping: false, marks: 0 };
+        let durable = AtomicU64::new(0);
+        let (waiters, asking) = (Vec::new(), None);
+        let state = State { tail, waiters, asking, wake_at: 1, stopping: false, marks: 0 };
         Self {
             around,
             counts: Mutex::default(),
             room: Notify::new(),
+            gate: Gate::default(),
+            durable,
             state: Mutex::new(state),
             syncer: Condvar::new(),
             keeper_turn: Mutex::new(true),
@@ -80,6 +92,45 @@ impl Shared {
         if matches!(state.tail.spare, Spare::Wanted) || state.tail.stalled().is_some() {
             self.ring_keeper();
         }
+    }
+
+    /// Has everything made durable that was added so far, and answers how many entries that are.
+    /// Blocks.
+    pub(crate) fn make_all_durable(&self) -> Result<u64, RecordError> {
+        let (asking, answer) = oneshot::channel();
+        {
+            let mut state = self.lock();
+            // The syncer may be gone already.
+            if state.stopping {
+                return Err(RecordError::Closed);
+            }
+            state.asking = Some(asking);
+            self.syncer.notify_one();
+        }
+        answer.blocking_recv().unwrap_or(Err(RecordError::Closed))
+    }
+
+    /// Entries that are known to survive a power cut.
+    pub(crate) fn durable_entries(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// Adds what the log says of itself, when there is room at once.
+    pub(crate) fn add_own(&self, entry: &Encoded) -> Result<(), RecordError> {
+        let mut state = self.lock();
+        if state.tail.closed {
+            return Err(RecordError::Closed);
+        }
+        state.tail.settle()?;
+        match state.tail.admit(&[entry], Class::Note) {
+            Admission::Yes => {}
+            Admission::Wait => return Err(RecordError::NoRoom),
+            Admission::No(why) => return Err(why),
+        }
+        state.tail.append(entry)?;
+        let flushed = state.tail.flush();
+        self.wake(&state);
+        flushed
     }
 
     /// Gives the keeper a turn.
@@ -169,6 +220,10 @@ impl Shared {
             let (group, last) = self.next_group(syncer.last_group);
             syncer.last_group = group.waiters.len();
             let result = self.make_durable(&mut syncer, &group, last);
+            if let Some(asking) = group.asking {
+                // The notary waits for the answer, or its thread is gone.
+                let _ = asking.send(result.map(|()| group.next));
+            }
             for waiter in group.waiters {
                 // A caller that went away needs no answer.
                 let _ = waiter.send(result);
@@ -183,7 +238,11 @@ impl Shared {
     fn next_group(&self, last_group: usize) -> (Group, bool) {
         let mut state = self.lock();
         state.wake_at = 1;
-        while state.waiters.is_empty() && state.tail.rolled.is_empty() && !state.stopping {
+        while state.waiters.is_empty()
+            && state.asking.is_none()
+            && state.tail.rolled.is_empty()
+            && !state.stopping
+        {
             state = self.syncer.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state = self.gather(state, last_group);
@@ -192,6 +251,8 @@ impl Shared {
         state.marks += 1;
         let group = Group {
             waiters: std::mem::take(&mut state.waiters),
+            asking: state.asking.take(),
+            next: state.tail.next,
             rolled: std::mem::take(&mut state.tail.rolled),
             current: Arc::clone(&state.tail.current.file),
             written: state.tail.current.written,
@@ -229,7 +290,8 @@ impl Shared {
         last: bool,
     ) -> Result<(), RecordError> {
         let power_cut = self.around.config.durability == Durability::PowerCut;
-        let needed = group.flushed.is_ok() && (last || (power_cut && !group.waiters.is_empty()));
+        let asked = group.asking.is_some() || (power_cut && !group.waiters.is_empty());
+        let needed = group.flushed.is_ok() && (last || asked);
         if needed {
             syncer.mark(group);
         }
@@ -239,7 +301,7 @@ impl Shared {
         if let Err(error) = synced {
             tracing::error!(kind = %error.kind(), "the disk did not keep the audit log");
             // The kernel may have dropped what it could not write and call the next sync a success.
-            self.lock().tail.poisoned |= power_cut;
+            self.lock().tail.poisoned |= power_cut || asked;
             return Err(RecordError::Poisoned);
         }
         group.flushed?;
@@ -248,6 +310,7 @@ impl Shared {
         }
         if needed {
             syncer.durable = Some((Arc::clone(&group.current), group.written));
+            self.durable.store(group.next, Ordering::Release);
         }
         if last {
             syncer.mark_end(group);
@@ -348,6 +411,9 @@ pub(crate) const fn conclusion(
 /// What is made durable together.
 struct Group {
     waiters: Vec<Waiter>,
+    asking: Option<oneshot::Sender<Result<u64, RecordError>>>,
+    /// How many entries are durable with this group.
+    next: u64,
     rolled: Vec<Arc<dyn DiskFile>>,
     current: Arc<dyn DiskFile>,
     written: u64,

@@ -10,8 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{self, DiskFile};
-use crate::tile::{Content, FULL_WIDTH, Tile, TileSource};
+use crate::disk::{self, Disk, DiskFile};
+use crate::tile::{Content, FULL_WIDTH, Tile, TileBuilder, TileSource};
 use crate::tree::Hash;
 
 /// Bytes of a full tile.
@@ -77,5 +77,62 @@ impl TileSource for StoredTiles {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         Ok(bytes)
+    }
+}
+
+/// Writes the hashes as the tree grows.
+#[derive(Debug)]
+pub(crate) struct TreeWriter {
+    disk: Arc<dyn Disk>,
+    tree: PathBuf,
+    levels: Vec<Option<Arc<dyn DiskFile>>>,
+    failed: bool,
+}
+
+impl TreeWriter {
+    /// Writes below the log's directory.
+    pub(crate) fn new(log: &Path, disk: Arc<dyn Disk>) -> Self {
+        Self { disk, tree: directory(log), levels: Vec::new(), failed: false }
+    }
+
+    /// Writes one tile. A failure is reported once and loses nothing: whoever reads the tree holds
+    /// it against a checkpoint, and makes anew what is missing.
+    pub(crate) fn write(&mut self, tile: Tile, bytes: &[u8]) {
+        if let Err(error) = self.try_write(tile, bytes)
+            && !std::mem::replace(&mut self.failed, true)
+        {
+            tracing::warn!(kind = %error.kind(), "the audit log's tree is not stored");
+        }
+    }
+
+    /// Writes the partial tiles of `tree`; its full ones were written as they became so.
+    pub(crate) fn write_partial(&mut self, tree: &TileBuilder) {
+        for (tile, bytes) in tree.partial() {
+            self.write(tile, bytes);
+        }
+    }
+
+    fn try_write(&mut self, tile: Tile, bytes: &[u8]) -> io::Result<()> {
+        let Content::Hashes { level } = tile.content() else { return Ok(()) };
+        self.file(level)?.write_at(bytes, offset(tile.index()))
+    }
+
+    fn file(&mut self, level: u8) -> io::Result<Arc<dyn DiskFile>> {
+        let place = usize::from(level);
+        if self.levels.len() <= place {
+            self.levels.resize(place + 1, None);
+        }
+        if let Some(Some(file)) = self.levels.get(place) {
+            return Ok(Arc::clone(file));
+        }
+        let path = path(&self.tree, level);
+        if !path.exists() {
+            disk::make_private_directory(&self.tree)?;
+        }
+        let file = if path.exists() { self.disk.open(&path)? } else { self.disk.make(&path)? };
+        if let Some(kept) = self.levels.get_mut(place) {
+            *kept = Some(Arc::clone(&file));
+        }
+        Ok(file)
     }
 }

@@ -303,12 +303,16 @@ pub enum Event {
     },
     /// The writer of this log started or stopped.
     Log {
-        /// `started`, `stopped`, `recovered`.
+        /// `started`, `stopped`, `recovered`; `alive` when nothing else happened for a minute;
+        /// `lost` when this log begins in place of one that lost entries.
         state: String,
         /// The program's version.
         version: String,
         /// The machine's boot id, where it tells one: it parts a kill from a power cut.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         boot: Option<String>,
+        /// What was lost, as `word:number`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        detail: Vec<String>,
     },
 }

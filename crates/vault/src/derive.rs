@@ -1,7 +1,10 @@
 //! Keys from keys: HKDF-SHA-256 (RFC 5869).
 
 use aws_lc_rs::hkdf;
+use haechi_core::Secret;
 use zeroize::Zeroizing;
+
+use crate::VaultOpenError;
 
 /// Length of every key here, in bytes.
 pub(crate) const KEY_BYTES: usize = 32;
@@ -25,6 +28,22 @@ pub(crate) fn derive<const N: usize>(
     let mut out = Zeroizing::new([0; N]);
     expand(&[], key, &bound, out.as_mut_slice())?;
     Ok(out)
+}
+
+/// A key of 32 bytes for what lies outside the vault, such as a signing seed, from the root key. The
+/// same root and purpose give the same key, so nothing is stored that could be lost.
+///
+/// # Errors
+///
+/// [`VaultOpenError::RootLength`] when `root` is not a root key.
+pub fn derived_key(root: &Secret, purpose: &[&str]) -> Result<Secret, VaultOpenError> {
+    let length = VaultOpenError::RootLength { found: root.len() };
+    if root.len() != KEY_BYTES {
+        return Err(length);
+    }
+    let outside = [b"outside".as_slice()].into_iter().chain(purpose.iter().map(|it| it.as_bytes()));
+    let key = derive::<KEY_BYTES>(root.expose(), &outside.collect::<Vec<_>>());
+    key.map(|key| Secret::new(key.to_vec())).map_err(|Refused| length)
 }
 
 /// HKDF-SHA-256 as the standard has it.

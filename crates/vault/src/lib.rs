@@ -38,6 +38,7 @@ pub use backup::{BackedUpFile, BackupError, BackupPlan, Manifest, back_up};
 pub use backup_keys::{KeyBackupError, LONGEST_SUBJECT_KEY_BACKUP, RestoredKeys};
 pub use certificate::{Certificate, Deleted, DestroyedKey, KeyCopy, Verdict};
 pub use config::{Retention, VaultConfig};
+pub use derive::derived_key;
 pub use erase::ErasureRequest;
 pub use erase_probe::{Probe, ProbedFile};
 pub use export::{ExportedAccess, ExportedEntry, ExportedName, ExportedValue, SubjectExport};

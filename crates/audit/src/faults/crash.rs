@@ -7,15 +7,23 @@ use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use haechi_core::{
-    Action, Completion, Conclusion, Era, Event, Intent, ManualClock, Means, ParameterName, Sid,
-    Timestamp,
+    Action, Completion, Conclusion, Era, Event, Intent, ManualClock, Means, ParameterName, Secret,
+    Sid, Timestamp,
 };
 
 use super::{Failure, FaultDisk, Plan, open_raw};
+use crate::checkpoint::Checkpoint;
+use crate::notary::Follower;
+use crate::note::Note;
 use crate::shared::conclusion;
-use crate::{AuditConfig, AuditLog, Durability, Entry, OpenError, Reader, RecordError, Recovery};
+use crate::tree::{CompactTree, Hash};
+use crate::{
+    AuditConfig, AuditLog, Durability, Entry, NotaryConfig, OpenError, Reader, RecordError,
+    Recovery,
+};
 
 pub(super) const BOOT: &str = "11111111-1111-1111-1111-111111111111";
 pub(super) const NEXT_BOOT: &str = "22222222-2222-2222-2222-222222222222";
@@ -29,10 +37,17 @@ pub(super) fn open(
     let config = AuditConfig {
         durability,
         segment_bytes: AuditConfig::LEAST_SEGMENT_BYTES,
+        notary: Some(notary()),
         ..AuditConfig::new(directory, "test")
     };
     let clock = Arc::new(ManualClock::at(Timestamp(1_795_353_258_007)));
     AuditLog::open_on(config, clock, Arc::new(disk.clone()), Some(boot.to_owned()))
+}
+
+/// Signs as often as it can.
+fn notary() -> NotaryConfig {
+    let seed = Secret::new(vec![7; 32]);
+    NotaryConfig { period: Duration::ZERO, ..NotaryConfig::new("example.com/audit", seed) }
 }
 
 pub(super) fn intent(name: &str, size: usize) -> Intent {
@@ -76,6 +91,8 @@ struct Told {
     failed: Vec<String>,
     /// Calls whose end was recorded.
     concluded: HashMap<String, Completion>,
+    /// Checkpoints that were seen from outside.
+    checkpoints: Vec<Checkpoint>,
 }
 
 /// Twenty-six calls over at least three segments: answered, refused, dropped, and one left open.
@@ -84,6 +101,7 @@ async fn work(log: &AuditLog) -> Told {
     let mut left_open = Vec::new();
     for n in 0..26 {
         let name = format!("call{n}");
+        told.checkpoints.extend(seen(log));
         let call = intent(&name, 26_000);
         if n % 8 == 3 {
             match log.refuse(call, end(Completion::Refused)).await {
@@ -110,9 +128,37 @@ async fn work(log: &AuditLog) -> Told {
             }
         }
     }
+    told.checkpoints.extend(seen(log));
     // Whoever is killed drops nothing.
     left_open.into_iter().for_each(std::mem::forget);
     told
+}
+
+/// The newest checkpoint that anybody can know of.
+fn seen(log: &AuditLog) -> Option<Checkpoint> {
+    let latest = log.checkpoints()?.borrow().clone();
+    latest.map(|signed| signed.checkpoint.clone())
+}
+
+/// Holds the entries against every checkpoint that was ever seen, and the one on the disk.
+fn check_checkpoints(directory: &Path, told: &Told, case: &str) {
+    let on_disk = std::fs::read(directory.join("checkpoint")).unwrap();
+    let on_disk: Checkpoint = Note::parse(&on_disk).unwrap().text().parse().unwrap();
+    let mut roots = vec![Hash::empty_root()];
+    let mut tree = CompactTree::new();
+    let mut follower =
+        Follower::new(Arc::new(crate::disk::OsDisk), crate::segment::directory(directory), 0);
+    let count = entries(directory).len() as u64;
+    let followed = follower.until(count, |_, bytes| {
+        tree.push(Hash::leaf(bytes));
+        roots.push(tree.root());
+    });
+    followed.unwrap_or_else(|error| panic!("{case}: {error}"));
+    for checkpoint in told.checkpoints.iter().chain([&on_disk]) {
+        let size = usize::try_from(checkpoint.size()).unwrap();
+        assert_eq!(roots.get(size), Some(&checkpoint.root()), "{case}: contradicts {size}");
+    }
+    assert_eq!(on_disk.size(), count, "{case}: the last checkpoint covers the end");
 }
 
 fn entries(directory: &Path) -> Vec<Entry> {
@@ -196,6 +242,7 @@ fn run(runtime: &tokio::runtime::Runtime, at: u64, how: (Durability, Failure, Af
     let (log, _) = opened.unwrap_or_else(|error| panic!("{case}: {error:?}"));
     drop(log);
     check(folder.path(), &told, after == After::PowerCut, &case);
+    check_checkpoints(folder.path(), &told, &case);
     let (log, recovery) = open(folder.path(), durability, &healthy, boot).unwrap();
     assert!(recovery.clean, "{case}: {recovery:?}");
     drop(log);
@@ -321,7 +368,7 @@ fn a_closed_log_whose_end_was_removed_does_not_open() {
     file.write_all_at(&vec![0; size], end_offset).unwrap();
     for boot in [BOOT, NEXT_BOOT] {
         let error = open(folder.path(), Durability::PowerCut, &disk, boot).unwrap_err();
-        assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+        assert!(matches!(error, OpenError::Shorter { .. }), "{error:?}");
     }
 }
 

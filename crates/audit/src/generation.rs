@@ -1,0 +1,33 @@
+//! How often a log began: a loss that was accepted begins it anew, under another name.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::OpenError;
+
+/// Where the number stands; a log that never lost anything has none.
+pub(crate) fn path(log: &Path) -> PathBuf {
+    log.join("generation")
+}
+
+/// The number, from 1.
+pub(crate) fn read(log: &Path) -> Result<u32, OpenError> {
+    let path = path(log);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => parse(&text).ok_or_else(|| {
+            OpenError::file(&path)(io::Error::new(io::ErrorKind::InvalidData, "no number"))
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(1),
+        Err(error) => Err(OpenError::file(&path)(error)),
+    }
+}
+
+fn parse(text: &str) -> Option<u32> {
+    let number: u32 = text.strip_suffix('\n')?.parse().ok()?;
+    (number > 1 && format!("{number}\n") == text).then_some(number)
+}
+
+/// What entries of the `generation`th beginning name their log.
+pub(crate) fn node(node: &str, generation: u32) -> String {
+    if generation > 1 { format!("{node}.{generation}") } else { node.to_owned() }
+}
