@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use haechi_audit::{AuditConfig, AuditLog, OpenError, Recovery};
+use haechi_audit::{AuditConfig, AuditLog, NotaryConfig, OpenError, Recovery};
 use haechi_client::Client;
-use haechi_core::{AccountStore, Clock, Entropy, RevocationStore, SealError, Sealer, StoreError};
+use haechi_core::{
+    AccountStore, Clock, Entropy, RevocationStore, SealError, Sealer, Secret, StoreError,
+};
 use haechi_guard::interceptor::Interceptor;
 use haechi_guard::{Guard, GuardConfig};
 use haechi_identity::{Identity, IdentityError, Stores, Surroundings};
@@ -124,6 +126,8 @@ pub struct Rooms {
     pub client: Client,
     /// Persons' own accounts at upstreams.
     pub accounts: Arc<dyn AccountStore>,
+    /// What the keys of the logs are made from.
+    audit_seed: Secret,
 }
 
 impl Rooms {
@@ -158,6 +162,8 @@ impl Rooms {
         let store = Sqlite::open(&path).await.map_err(AssemblyError::Store)?;
         let opened = Safe::open(&settings.vault, &directory, &store, provider, chance()).await;
         let (safe, file_key) = opened?;
+        let audit_seed = haechi_vault::derived_key(&file_key, &["audit log", "Ed25519"]);
+        let audit_seed = audit_seed.map_err(AssemblyError::Vault)?;
         let sealer: Arc<dyn Sealer> = Arc::clone(&safe.sealer) as _;
         let all = Arc::new(store.clone());
         let limits = FetchLimits { reach: settings.outbound.reach, ..FetchLimits::default() };
@@ -203,6 +209,7 @@ impl Rooms {
             outbound,
             client,
             accounts,
+            audit_seed,
         })
     }
 
@@ -227,7 +234,7 @@ impl Rooms {
         log: &Log,
     ) -> Result<OpenedLog, AssemblyError> {
         match log {
-            Log::Gateway => Ok(self.open_one(gateway_log(settings, &self.directory)).await?),
+            Log::Gateway => Ok(self.open_one(self.gateway_log(settings)).await?),
             Log::Run(name) => self.open_free(settings, name).await,
         }
     }
@@ -245,6 +252,7 @@ impl Rooms {
                 segment_bytes: RUN_SEGMENT_BYTES,
                 reserve_bytes: RUN_RESERVE_BYTES,
                 durability: settings.audit.durability,
+                notary: Some(self.notary(&format!("{}/run-{instance}", settings.audit.origin))),
                 ..AuditConfig::new(self.directory.run(&instance), format!("run-{instance}"))
             };
             match self.open_one(config).await {
@@ -252,6 +260,23 @@ impl Rooms {
                 opened => return Ok(opened?),
             }
         }
+    }
+
+    /// How the gateway's own log is kept.
+    fn gateway_log(&self, settings: &Settings) -> AuditConfig {
+        let audit = &settings.audit;
+        AuditConfig {
+            durability: audit.durability,
+            segment_bytes: audit.segment_bytes,
+            group_delay: audit.group_delay.min(Duration::from_millis(2)),
+            reserve_bytes: audit.reserve_bytes,
+            notary: Some(self.notary(&audit.origin)),
+            ..AuditConfig::new(self.directory.audit(), audit.node.clone())
+        }
+    }
+
+    fn notary(&self, origin: &str) -> NotaryConfig {
+        NotaryConfig::new(origin, self.audit_seed.clone())
     }
 
     async fn open_one(&self, config: AuditConfig) -> Result<OpenedLog, OpenError> {
@@ -271,17 +296,6 @@ impl Rooms {
     /// The store's.
     pub async fn check_store(&self) -> Result<(), StoreError> {
         self.store.epoch().await.map(drop)
-    }
-}
-
-fn gateway_log(settings: &Settings, directory: &DataDirectory) -> AuditConfig {
-    let audit = &settings.audit;
-    AuditConfig {
-        durability: audit.durability,
-        segment_bytes: audit.segment_bytes,
-        group_delay: audit.group_delay.min(Duration::from_millis(2)),
-        reserve_bytes: audit.reserve_bytes,
-        ..AuditConfig::new(directory.audit(), audit.node.clone())
     }
 }
 

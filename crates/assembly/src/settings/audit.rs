@@ -23,6 +23,8 @@ pub struct AuditSettings {
     pub group_delay: Duration,
     /// Names this log in every entry.
     pub node: String,
+    /// Names this log on its checkpoints.
+    pub origin: String,
 }
 
 /// How the audit log is kept.
@@ -40,6 +42,10 @@ pub(crate) struct RawAudit {
     group_delay: Option<String>,
     /// Names this log in every entry; `gateway` by default.
     node: Option<String>,
+    /// Names this log, and its key, on its checkpoints: a URL without scheme that is yours, such as
+    /// `example.com/audit/gateway`; `localhost/audit/<node>` by default. Choose it before the first
+    /// start: a log cannot be given another name.
+    origin: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -74,11 +80,20 @@ impl RawAudit {
                 Err("must be 1 to 64 of `A-Za-z0-9._-`".to_owned())
             }
         });
+        let origin = format!("localhost/audit/{node}");
+        let origin = problems.read("audit.origin", self.origin, origin, |origin| {
+            if is_origin(&origin) {
+                Ok(origin)
+            } else {
+                Err("must be 1 to 128 of `A-Za-z0-9._-/:`, like `example.com/audit/gateway`"
+                    .to_owned())
+            }
+        });
         let durability = match self.durability {
             Some(RawDurability::Kill) => Durability::Kill,
             Some(RawDurability::PowerCut) | None => Durability::PowerCut,
         };
-        AuditSettings { durability, segment_bytes, reserve_bytes, group_delay, node }
+        AuditSettings { durability, segment_bytes, reserve_bytes, group_delay, node, origin }
     }
 }
 
@@ -86,6 +101,12 @@ impl RawAudit {
 pub(crate) fn is_node(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     (1..=64).contains(&name.len()) && name.chars().all(allowed)
+}
+
+/// Whether `origin` can name a log on its checkpoints.
+fn is_origin(origin: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':');
+    (1..=128).contains(&origin.len()) && origin.chars().all(allowed) && !origin.ends_with('/')
 }
 
 /// Where users, keys and revocations are kept.
