@@ -1,5 +1,7 @@
 //! The log, as the hall sees it.
 
+mod keeping;
+
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -62,6 +64,8 @@ struct Handle {
     threads: Mutex<Vec<JoinHandle<()>>>,
     notary: Mutex<Option<JoinHandle<()>>>,
     lock: Mutex<Option<WriterLock>>,
+    /// Held while something is given up.
+    pruning: Mutex<()>,
 }
 
 impl AuditLog {
@@ -106,7 +110,11 @@ impl AuditLog {
             threads: Mutex::default(),
             notary: Mutex::default(),
             lock: Mutex::new(Some(lock)),
+            pruning: Mutex::default(),
         };
+        if let Some(signing) = &handle.signing {
+            crate::retention::resume(&around.config.directory, signing)?;
+        }
         handle.start(&around, grown)?;
         Ok((Self { handle: Arc::new(handle) }, recovery))
     }

@@ -224,6 +224,10 @@ fn gap(segments: &Path, frames: &Frames, blank: bool) -> Result<Gap, ReadError> 
         return open(&path, next).map(Gap::Next);
     }
     let list = segment::list(segments).map_err(file(segments))?;
+    // What was to be read next was given up meanwhile.
+    if let Some((first, path)) = list.first().filter(|(first, _)| *first > next) {
+        return open(path, *first).map(Gap::Next);
+    }
     let more = list.last().is_some_and(|(last, _)| *last > next);
     let behind = more || frames.followed().map_err(file(&path))?;
     Ok(if blank && !behind { Gap::End } else { Gap::Doubt(behind) })

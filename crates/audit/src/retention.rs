@@ -10,10 +10,14 @@ mod archive;
 mod bech32;
 mod file;
 mod hold;
+mod prune;
 mod recipient;
 mod segments;
 
 pub use archive::{Archive, ArchiveError, Archived, archive};
 pub use hold::{Hold, HoldError, Holds};
+pub use prune::{PruneError, Pruned, Pruning};
 pub use recipient::{Recipient, RecipientError};
 pub use segments::{WholeSegment, whole_segments};
+
+pub(crate) use prune::{Limits, prune, resume};

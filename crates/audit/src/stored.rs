@@ -2,7 +2,8 @@
 //!
 //! The file `tree/LEVEL` holds all hashes of the tiles of that level, one after the other: tile N
 //! begins at byte N × 8 192, and the partial tile is the end of the file. Nothing in it is believed
-//! that a checkpoint does not cover ([`TileReader`] sees to that), so it is never synced.
+//! that a checkpoint does not cover ([`TileReader`] sees to that), so it is synced only before entries
+//! are given up whose hashes it then stands for alone.
 //!
 //! [`TileReader`]: crate::tile::TileReader
 
@@ -11,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::disk::{self, Disk, DiskFile};
-use crate::tile::{Content, FULL_WIDTH, Tile, TileBuilder, TileSource};
-use crate::tree::Hash;
+use crate::tile::{Content, FULL_WIDTH, HEIGHT, Tile, TileBuilder, TileSource, top};
+use crate::tree::{CompactTree, Hash, Node, Nodes};
 
 /// Bytes of a full tile.
 const TILE_BYTES: u64 = FULL_WIDTH as u64 * Hash::BYTES as u64;
@@ -77,6 +78,42 @@ impl TileSource for StoredTiles {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         Ok(bytes)
+    }
+}
+
+/// The tree of the first `size` entries as the stored hashes say it, to go on from. Nobody has checked
+/// it: the caller holds what it grows to against a checkpoint.
+pub(crate) fn unchecked(log: &Path, size: u64) -> io::Result<TileBuilder> {
+    let mut stored = StoredTiles::new(log);
+    let mut edges = Vec::new();
+    for tile in Tile::for_head(size) {
+        let Content::Hashes { level } = tile.content() else { continue };
+        edges.resize(usize::from(level) + 1, Vec::new());
+        if let Some(edge) = edges.last_mut() {
+            *edge = stored.tile(tile)?;
+        }
+    }
+    let tree = CompactTree::restore(size, &mut Unchecked(stored))?;
+    Ok(TileBuilder::resume(tree, edges))
+}
+
+/// Hashes as they are stored.
+struct Unchecked(StoredTiles);
+
+impl Nodes for Unchecked {
+    type Error = io::Error;
+
+    fn node(&mut self, node: Node) -> io::Result<Hash> {
+        let outside = || io::Error::from(io::ErrorKind::InvalidInput);
+        let level = u8::try_from(node.level / HEIGHT).map_err(|_| outside())?;
+        let below = 1_u64 << (node.level % HEIGHT);
+        let first = node.index.checked_mul(below).ok_or_else(outside)?;
+        let (tile, first) = (first / u64::from(FULL_WIDTH), first % u64::from(FULL_WIDTH));
+        let width = u16::try_from(first + below).map_err(|_| outside())?;
+        let tile = Tile::new(Content::Hashes { level }, tile, width).map_err(|_| outside())?;
+        let bytes = self.0.tile(tile)?;
+        let skipped = usize::try_from(first).unwrap_or(usize::MAX).saturating_mul(Hash::BYTES);
+        bytes.get(skipped..).and_then(top).ok_or_else(outside)
     }
 }
 

@@ -14,6 +14,7 @@ use std::str::FromStr;
 
 pub use builder::TileBuilder;
 pub use bundle::{BundleError, bundle, entries};
+pub(crate) use reader::top;
 pub use reader::{TileError, TileReader, TileSource};
 
 use crate::tree::SIZE_LIMIT;

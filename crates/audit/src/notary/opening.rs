@@ -12,7 +12,7 @@ use crate::minimum::Minimum;
 use crate::recovery::Segment;
 use crate::scan::{Frames, Step};
 use crate::segment;
-use crate::stored::{StoredTiles, TreeWriter};
+use crate::stored::{self, StoredTiles, TreeWriter};
 use crate::tail::Surroundings;
 use crate::tile::{TileBuilder, TileError, TileReader};
 use crate::tree::{CompactTree, Hash, Node, Nodes as _};
@@ -195,7 +195,11 @@ fn from_entries(
     checkpoint: &Checkpoint,
     segments: &[Segment],
 ) -> Result<TileBuilder, OpenError> {
-    let (size, mut tree) = (checkpoint.size(), TileBuilder::new());
+    let size = checkpoint.size();
+    // Of what was given up only the hashes stand, which were made durable before.
+    let begins = segments.first().map_or(0, |(first, _)| *first);
+    let mut tree = stored::unchecked(&around.config.directory, begins)
+        .map_err(|_| OpenError::OtherTree { size })?;
     let mut writer = TreeWriter::new(&around.config.directory, std::sync::Arc::clone(&around.disk));
     for (first, path) in segments {
         // A segment that is missing in front, or between, shows as a wrong number here.

@@ -206,7 +206,7 @@ impl<S: TileSource> Nodes for TileReader<S> {
 }
 
 /// The hash above the hashes in `bytes`, of which there are a power of two.
-fn top(bytes: &[u8]) -> Option<Hash> {
+pub(crate) fn top(bytes: &[u8]) -> Option<Hash> {
     let (hashes, _) = bytes.as_chunks();
     let mut hashes: Vec<Hash> = hashes.iter().copied().map(Hash::from_bytes).collect();
     while hashes.len() > 1 {

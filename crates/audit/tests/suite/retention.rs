@@ -2,17 +2,24 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
+use haechi_audit::checkpoint::Checkpoint;
+use haechi_audit::minimum::Minimum;
+use haechi_audit::note::{KeyKind, Signer};
 use haechi_audit::retention::{
-    Archive, ArchiveError, Archived, Hold, HoldError, Holds, Recipient, RecipientError,
-    WholeSegment, archive, whole_segments,
+    Archive, ArchiveError, Archived, Hold, HoldError, Holds, PruneError, Pruned, Pruning,
+    Recipient, RecipientError, WholeSegment, archive, whole_segments,
 };
-use haechi_audit::tree::{Hash, Node, Nodes};
-use haechi_audit::{AuditLog, Reader};
-use haechi_core::{Completion, SeededEntropy, Timestamp};
+use haechi_audit::stored::StoredTiles;
+use haechi_audit::tile::TileReader;
+use haechi_audit::tree::{ConsistencyProof, Hash, InclusionProof, Node, Nodes};
+use haechi_audit::{AuditConfig, AuditLog, Durability, NotaryConfig, OpenError, Reader};
+use haechi_core::{Completion, ManualClock, Secret, SeededEntropy, Timestamp};
 use proptest::prelude::*;
 
-use crate::support::{NOW, end, intent, open};
+use crate::support::{NOW, config, end, intent, open};
 
 const IDENTITY: &str = "AGE-SECRET-KEY-1050FW2WD9AS2XAV0FEV9KJS0G8TKHPTQHW65RUHSA3NM6XD9VPGSDKVK0K";
 const RECIPIENT: &str = "age16477jxz9e42l5ygw223hpwvtfw2hmt3jyd9skkczwy0ls05tpuzs44rs90";
@@ -251,4 +258,210 @@ fn a_hold_is_named_and_reasoned_plainly() {
         assert!(matches!(holds.add(hold("a", reason)), Err(HoldError::Reason)), "{reason}");
     }
     assert!(holds.add(hold("a", "why")).is_ok());
+}
+
+/// A log that signs, with three whole segments and its newest checkpoint over all of it.
+struct Signed {
+    folder: tempfile::TempDir,
+    log: AuditLog,
+}
+
+impl Signed {
+    async fn with_segments(segments: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Self::open(&folder.path().join("log")).unwrap();
+        fill(&log, &folder.path().join("log"), segments).await;
+        log.checkpoint_now().await.unwrap();
+        Self { folder, log }
+    }
+
+    fn open(directory: &Path) -> Result<AuditLog, OpenError> {
+        let notary = NotaryConfig {
+            period: Duration::from_millis(5),
+            ..NotaryConfig::new("log.example/test", Secret::new(vec![7; 32]))
+        };
+        let config = AuditConfig { notary: Some(notary), ..config(directory, Durability::Kill) };
+        AuditLog::open(config, Arc::new(ManualClock::at(NOW))).map(|(log, _)| log)
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn whole(&self) -> Vec<WholeSegment> {
+        whole_segments(&self.directory()).unwrap()
+    }
+
+    /// Archives what lies before `minimum`.
+    fn archive(&self, minimum: u64) -> Vec<Archived> {
+        let kept = self.folder.path().join("archive");
+        std::fs::create_dir_all(&kept).unwrap();
+        let mut leaves = leaves(&self.directory());
+        let before = self.whole().into_iter().filter(|it| it.first < minimum);
+        before.map(|it| seal(&it, &mut leaves, &to(&kept, &[RECIPIENT])).unwrap()).collect()
+    }
+
+    async fn reopen(self) -> (tempfile::TempDir, Result<AuditLog, OpenError>) {
+        self.log.close().await;
+        let reopened = Self::open(&self.folder.path().join("log"));
+        (self.folder, reopened)
+    }
+}
+
+fn first_entry(directory: &Path) -> u64 {
+    Reader::open(directory).unwrap().entries(0).next().unwrap().unwrap().sequence
+}
+
+#[tokio::test]
+async fn what_is_given_up_is_gone_and_everything_else_is_proved_as_before() {
+    let signed = Signed::with_segments(3).await;
+    let (directory, whole) = (signed.directory(), signed.whole());
+    let minimum = whole[2].first;
+    let checkpoint = signed.log.checkpoint_now().await.unwrap().checkpoint.clone();
+    let open = |checkpoint: &Checkpoint| {
+        let tiles = StoredTiles::new(&directory);
+        TileReader::open(checkpoint.size(), checkpoint.root(), tiles).unwrap()
+    };
+    let all = [0, 1, minimum - 1, minimum, minimum + 1, checkpoint.size() - 1];
+    let proofs: Vec<_> = {
+        let mut tree = open(&checkpoint);
+        all.map(|index| InclusionProof::make(index, checkpoint.size(), &mut tree).unwrap()).into()
+    };
+    let archived = signed.archive(minimum);
+    let pruned = signed.log.prune(&Pruning { minimum, archived: Some(archived) }).unwrap();
+    assert_eq!(pruned, Pruned { minimum, segments: 2, entries: minimum });
+    assert_eq!(first_entry(&directory), minimum);
+    // The same proofs, from the same tree; and it goes on growing.
+    let mut tree = open(&checkpoint);
+    for (index, proof) in all.into_iter().zip(&proofs) {
+        let again = InclusionProof::make(index, checkpoint.size(), &mut tree).unwrap();
+        assert_eq!(&again, proof);
+    }
+    fill(&signed.log, &directory, 2).await;
+    let newer = signed.log.checkpoint_now().await.unwrap().checkpoint.clone();
+    let proof = ConsistencyProof::make(checkpoint.size(), newer.size(), &mut open(&newer)).unwrap();
+    newer.follows(&checkpoint, Some(&proof)).unwrap();
+    let (_folder, reopened) = signed.reopen().await;
+    assert!(reopened.is_ok(), "{reopened:?}");
+}
+
+#[tokio::test]
+async fn who_reads_while_entries_are_given_up_goes_on_with_those_that_are_kept() {
+    let signed = Signed::with_segments(3).await;
+    let (directory, whole) = (signed.directory(), signed.whole());
+    let mut entries = Reader::open(&directory).unwrap().entries(0);
+    assert_eq!(entries.next().unwrap().unwrap().sequence, 0);
+    let minimum = whole[2].first;
+    signed.log.prune(&Pruning { minimum, archived: None }).unwrap();
+    let rest: Vec<u64> = entries.map(|entry| entry.unwrap().sequence).collect();
+    let kept = rest.iter().position(|sequence| *sequence == minimum).unwrap();
+    assert!(rest[..kept].iter().all(|sequence| *sequence < whole[1].first), "an open file is read");
+    assert!(rest[kept..].windows(2).all(|pair| pair[0] + 1 == pair[1]));
+}
+
+#[tokio::test]
+async fn only_what_nobody_needs_is_given_up() {
+    let signed = Signed::with_segments(3).await;
+    let whole = signed.whole();
+    let prune = |minimum, archived| signed.log.prune(&Pruning { minimum, archived });
+    let middle = prune(whole[1].first + 1, None);
+    assert!(matches!(middle, Err(PruneError::NoSegment(_))), "{middle:?}");
+    let nothing = prune(0, None);
+    assert!(matches!(nothing, Err(PruneError::Already(0))), "{nothing:?}");
+    let unarchived = prune(whole[1].first, Some(Vec::new()));
+    assert!(matches!(unarchived, Err(PruneError::NotArchived(0))), "{unarchived:?}");
+    let archived = signed.archive(whole[2].first);
+    let half = prune(whole[2].first, Some(archived[..1].to_vec()));
+    assert!(matches!(half, Err(PruneError::NotArchived(it)) if it == whole[1].first), "{half:?}");
+    std::fs::write(&archived[1].file, "something else").unwrap();
+    let changed = prune(whole[2].first, Some(archived));
+    assert!(matches!(changed, Err(PruneError::Archive(ArchiveError::Changed(_)))), "{changed:?}");
+    assert_eq!(first_entry(&signed.directory()), 0, "nothing has gone");
+    prune(whole[1].first, None).unwrap();
+    let again = prune(whole[1].first, None);
+    assert!(matches!(again, Err(PruneError::Already(it)) if it == whole[1].first), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_call_without_an_end_keeps_its_segment_and_all_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("log");
+    let log = Signed::open(&directory).unwrap();
+    fill(&log, &directory, 1).await;
+    let (_, open) = log.intend(intent("long")).await.unwrap();
+    fill(&log, &directory, 3).await;
+    log.checkpoint_now().await.unwrap();
+    let whole = whole_segments(&directory).unwrap();
+    let needed = log.prune(&Pruning { minimum: whole[2].first, archived: None });
+    assert!(matches!(needed, Err(PruneError::Needed { .. })), "{needed:?}");
+    open.conclude(end(Completion::Answered)).unwrap();
+    assert!(log.prune(&Pruning { minimum: whole[2].first, archived: None }).is_ok());
+}
+
+#[tokio::test]
+async fn a_log_that_signs_nothing_gives_up_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = open(folder.path());
+    fill(&log, folder.path(), 1).await;
+    let minimum = whole_segments(folder.path()).unwrap()[0].last + 1;
+    let refused = log.prune(&Pruning { minimum, archived: None });
+    assert!(matches!(refused, Err(PruneError::Unsigned)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_pruning_that_was_cut_off_goes_on_when_the_log_is_opened() {
+    let signed = Signed::with_segments(3).await;
+    let (directory, whole) = (signed.directory(), signed.whole());
+    let kept: Vec<_> = whole.iter().map(|it| std::fs::read(&it.path).unwrap()).collect();
+    let minimum = whole[2].first;
+    signed.log.prune(&Pruning { minimum, archived: None }).unwrap();
+    // As if the power had gone after the first, or before any of them was gone.
+    std::fs::write(&whole[1].path, &kept[1]).unwrap();
+    std::fs::write(&whole[0].path, &kept[0]).unwrap();
+    let (_folder, reopened) = signed.reopen().await;
+    reopened.unwrap().close().await;
+    assert_eq!(first_entry(&directory), minimum);
+    // One that must be there is another matter.
+    std::fs::remove_file(&whole[2].path).unwrap();
+    let missing = Signed::open(&directory);
+    assert!(matches!(missing, Err(OpenError::Shorter { .. })), "{missing:?}");
+}
+
+#[tokio::test]
+async fn a_pruned_log_whose_newest_hashes_were_lost_makes_them_anew() {
+    let signed = Signed::with_segments(3).await;
+    let (directory, whole) = (signed.directory(), signed.whole());
+    signed.log.prune(&Pruning { minimum: whole[2].first, archived: None }).unwrap();
+    let (folder, reopened) = signed.reopen().await;
+    reopened.unwrap().close().await;
+    let lowest = directory.join("tree/0");
+    let hashes = std::fs::read(&lowest).unwrap();
+    let kept = usize::try_from(whole[2].first).unwrap() * 32;
+    for lost in [kept + 32, kept + 5000, hashes.len() - 1] {
+        std::fs::write(&lowest, &hashes[..lost]).unwrap();
+        let log = Signed::open(&directory).unwrap();
+        log.close().await;
+    }
+    // What stands for entries that are gone cannot be made anew.
+    std::fs::write(&lowest, &hashes[..kept - 32]).unwrap();
+    let lost = Signed::open(&directory);
+    assert!(matches!(lost, Err(OpenError::OtherTree { .. })), "{lost:?}");
+    drop(folder);
+}
+
+#[tokio::test]
+async fn nobody_but_the_log_says_that_entries_were_given_up() {
+    let signed = Signed::with_segments(2).await;
+    let (directory, whole) = (signed.directory(), signed.whole());
+    signed.log.close().await;
+    let other = Signer::from_seed("log.example/test", KeyKind::Ed25519, &Secret::new(vec![8; 32]));
+    let minimum = Minimum::new("log.example/test", whole[1].first).unwrap();
+    let forged = minimum.sign(&other.unwrap(), NOW).unwrap();
+    std::fs::write(directory.join("minimum"), forged.to_string()).unwrap();
+    std::fs::remove_file(&whole[0].path).unwrap();
+    let refused = Signed::open(&directory);
+    assert!(matches!(refused, Err(OpenError::Minimum(_))), "{refused:?}");
+    std::fs::remove_file(directory.join("minimum")).unwrap();
+    let refused = Signed::open(&directory);
+    assert!(matches!(refused, Err(OpenError::Shorter { found, .. }) if found == whole[1].first));
 }

@@ -1,0 +1,35 @@
+//! What of the log is given up.
+
+use std::sync::PoisonError;
+
+use super::AuditLog;
+use crate::retention::{self, Limits, PruneError, Pruned, Pruning};
+
+impl AuditLog {
+    /// Gives up the entries before `pruning.minimum`, one caller after the other. Blocks while archives
+    /// are read. Whoever calls has recorded it before, and looked whether a hold stands.
+    ///
+    /// # Errors
+    ///
+    /// [`PruneError`]. After [`PruneError::File`] some segments may be gone: asking again, or opening
+    /// the log, goes on.
+    pub fn prune(&self, pruning: &Pruning) -> Result<Pruned, PruneError> {
+        let _one = self.handle.pruning.lock().unwrap_or_else(PoisonError::into_inner);
+        let signing = self.handle.signing.as_ref().ok_or(PruneError::Unsigned)?;
+        let newest = signing.checkpoints().borrow().clone().ok_or(PruneError::Unsigned)?;
+        let shared = &self.handle.shared;
+        let most = {
+            let state = shared.lock();
+            let current = state.tail.current.first;
+            state.tail.open.first().map_or(current, |open| current.min(*open))
+        };
+        let limits = Limits {
+            directory: &shared.around.config.directory,
+            signing,
+            checkpoint: &newest.checkpoint,
+            most,
+            now: shared.around.clock.now(),
+        };
+        retention::prune(pruning, &limits)
+    }
+}
