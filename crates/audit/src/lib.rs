@@ -21,6 +21,7 @@ pub mod proof;
 mod query;
 mod reader;
 mod recovery;
+pub mod repair;
 pub mod retention;
 mod scan;
 mod segment;

@@ -228,6 +228,12 @@ impl AuditLog {
         found.ok_or(RecordError::Unsigned)
     }
 
+    /// The name of this log on its checkpoints; `None` where it signs nothing.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.handle.signing.as_ref().map(|signing| signing.origin())
+    }
+
     /// The keys that verify what this log signs; none where it signs nothing.
     #[must_use]
     pub fn verifier_keys(&self) -> Vec<VerifierKey> {
@@ -459,7 +465,7 @@ fn check(config: &AuditConfig) -> Result<(), OpenError> {
 }
 
 /// Another one after each start of the machine; `None` where there is none.
-fn boot_id() -> Option<String> {
+pub(crate) fn boot_id() -> Option<String> {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let text = text.trim();
     (text.len() == 36).then(|| text.to_owned())

@@ -15,6 +15,7 @@ use crate::config::Durability;
 use crate::disk::DiskFile;
 use crate::entry::{Encoded, OUTCOME_ROOM_BYTES, Outline};
 use crate::error::{OpenError, RecordError};
+use crate::repair;
 use crate::scan::{self, Frames, Step};
 use crate::segment::{self, HEADER_BYTES, Header, HeaderRead};
 use crate::shared::conclusion;
@@ -55,6 +56,19 @@ pub(crate) fn open(
     };
     close_open(&mut tail, walk, &mut recovery)?;
     Ok((tail, recovery))
+}
+
+/// What [`open`] would refuse, without changing anything.
+pub(crate) fn look(around: &Surroundings, check: Check<'_>) -> Result<(), OpenError> {
+    let mut segments = segment::list(&around.segments).map_err(at(&around.segments))?;
+    inspect_spare(around, &mut segments)?;
+    if segments.is_empty() {
+        return check(&segments, 0);
+    }
+    let mut walk = Walk::default();
+    let end = walk.through(around, &segments)?;
+    check(&segments, walk.next)?;
+    if end.clean { Ok(()) } else { end.refuse_damage(around, &segments, &walk) }
 }
 
 /// The end of an existing log.
@@ -253,8 +267,23 @@ impl End {
         segments: &[Segment],
         walk: &Walk,
     ) -> Result<u64, OpenError> {
-        let file = self.file.as_ref();
+        self.refuse_damage(around, segments, walk)?;
         let Some((_, path)) = segments.get(self.index) else { return Ok(0) };
+        for (_, path) in segments.get(self.index + 1..).unwrap_or_default() {
+            set_aside(around, path)?;
+        }
+        scan::blank_from(self.file.as_ref(), self.offset).map_err(at(path))
+    }
+
+    /// Whether what follows can be a tail that nobody was told of.
+    fn refuse_damage(
+        &self,
+        around: &Surroundings,
+        segments: &[Segment],
+        walk: &Walk,
+    ) -> Result<(), OpenError> {
+        let file = self.file.as_ref();
+        let Some((_, path)) = segments.get(self.index) else { return Ok(()) };
         let after = segments.get(self.index + 1..).unwrap_or_default();
         let marked = segment::read_mark(file).map_err(at(path))?;
         if self.offset < marked || any_marked(around, after)? {
@@ -268,10 +297,7 @@ impl End {
         if same_boot && behind {
             return Err(self.damaged(segments, walk));
         }
-        for (_, path) in after {
-            set_aside(around, path)?;
-        }
-        scan::blank_from(file, self.offset).map_err(at(path))
+        Ok(())
     }
 
     fn damaged(&self, segments: &[Segment], walk: &Walk) -> OpenError {
@@ -350,6 +376,9 @@ fn close_open(tail: &mut Tail, walk: Walk, recovery: &mut Recovery) -> Result<()
     }
     let now = around.clock.now();
     tail.open = walk.open.keys().copied().collect();
+    if let Some(lost) = loss_before(&around, tail.next)? {
+        tail.append(&lost).map_err(unwritten(&around))?;
+    }
     if !recovery.clean {
         tail.append(&log_event(&around, "recovered")).map_err(unwritten(&around))?;
     }
@@ -375,12 +404,25 @@ fn close_open(tail: &mut Tail, walk: Walk, recovery: &mut Recovery) -> Result<()
 
 /// An entry about the log itself.
 pub(crate) fn log_event(around: &Surroundings, state: &str) -> Encoded {
+    detailed_event(around, state, Vec::new())
+}
+
+fn detailed_event(around: &Surroundings, state: &str, detail: Vec<String>) -> Encoded {
     Encoded::new(Event::Log {
         state: state.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         boot: around.boot.clone(),
-        detail: Vec::new(),
+        detail,
     })
+}
+
+/// The first entry of a log that begins in place of one that lost entries.
+fn loss_before(around: &Surroundings, next: u64) -> Result<Option<Encoded>, OpenError> {
+    if next > 0 {
+        return Ok(None);
+    }
+    let lost = repair::last_loss(&around.config.directory)?;
+    Ok(lost.map(|detail| detailed_event(around, "lost", detail)))
 }
 
 fn unwritten(around: &Surroundings) -> impl FnOnce(RecordError) -> OpenError + '_ {

@@ -11,6 +11,8 @@ mod log;
 #[cfg(test)]
 mod merkle;
 #[cfg(test)]
+mod notary;
+#[cfg(test)]
 mod note;
 #[cfg(test)]
 mod proof;

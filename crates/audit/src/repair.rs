@@ -1,0 +1,199 @@
+//! Begins a log anew in place of one that lost entries, when somebody accepts the loss.
+//!
+//! A log that shrank or changed cannot go on under its name: its next checkpoint would contradict
+//! one that others may hold. So everything there is of it is set aside as it is, in `lost/N`, and a
+//! log with another name (`ORIGIN/2`, `ORIGIN/3`, …) begins, whose first entry says what was lost.
+//! Killed in between, the log stays refused, and repairing it again goes on.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use haechi_core::Clock;
+
+use crate::disk::{self, Disk, OsDisk, make_private_directory};
+use crate::error::OpenError;
+use crate::lock::WriterLock;
+use crate::log::boot_id;
+use crate::notary::{self, Signing};
+use crate::tail::Surroundings;
+use crate::{AuditConfig, AuditLog, generation, recovery, segment};
+
+/// What stays where it is.
+const KEPT: [&str; 3] = ["lock", "lost", "generation"];
+
+/// What is wrong with a log that cannot be opened, and what going on without it loses.
+#[derive(Debug)]
+pub struct Loss {
+    /// Why it cannot be opened.
+    pub problem: OpenError,
+    /// The same as fixed words and numbers, `word:number`, as the first entry of the next log has
+    /// them.
+    pub detail: Vec<String>,
+    /// Where everything that is left will be.
+    pub aside: PathBuf,
+}
+
+/// A log that began anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repaired {
+    /// Where everything is that was left of the one before.
+    pub aside: PathBuf,
+    /// What was lost, as the first entry says it.
+    pub detail: Vec<String>,
+    /// The name of the new log.
+    pub origin: String,
+}
+
+/// Why a log was not repaired.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RepairError {
+    /// It opens as it is.
+    #[error("nothing is wrong with the audit log")]
+    NothingWrong,
+    /// It cannot be opened for a reason that has nothing to do with its entries.
+    #[error(transparent)]
+    Open(OpenError),
+    /// A file could not be moved or written.
+    #[error("`{}` cannot be used", .path.display())]
+    File {
+        /// Which file or directory.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl RepairError {
+    /// The next step.
+    #[must_use]
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Self::NothingWrong => "start the program again",
+            Self::Open(error) => error.help(),
+            Self::File { .. } => {
+                "look at the directory's owner, its mode, and the free space; then repair again: \
+                 what was moved already stays where it is"
+            }
+        }
+    }
+
+    fn file(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        |source| Self::File { path: path.to_owned(), source }
+    }
+}
+
+/// Says what is wrong with the log of `config`, and changes nothing. `None`: it would open.
+///
+/// # Errors
+///
+/// [`RepairError::Open`] where nobody can tell, as while another process writes the log.
+pub fn examine(config: &AuditConfig, clock: Arc<dyn Clock>) -> Result<Option<Loss>, RepairError> {
+    let _lock = WriterLock::take(&config.directory).map_err(RepairError::Open)?;
+    look(config, clock)
+}
+
+/// Sets the log of `config` aside and begins another, whose first entry says what was lost.
+///
+/// # Errors
+///
+/// [`RepairError`].
+pub fn accept_loss(config: AuditConfig, clock: Arc<dyn Clock>) -> Result<Repaired, RepairError> {
+    let lock = WriterLock::take(&config.directory).map_err(RepairError::Open)?;
+    let found = look(&config, Arc::clone(&clock))?.ok_or(RepairError::NothingWrong)?;
+    let number = generation::read(&config.directory).map_err(RepairError::Open)?;
+    let detail = set_aside(&config.directory, &found)?;
+    let next = format!("{}\n", number.saturating_add(1));
+    let path = generation::path(&config.directory);
+    disk::replace(&OsDisk, &path, next.as_bytes()).map_err(RepairError::file(&path))?;
+    drop(lock);
+    let (log, _) = AuditLog::open(config, clock).map_err(RepairError::Open)?;
+    let origin = log.origin().unwrap_or_default().to_owned();
+    Ok(Repaired { aside: found.aside, detail, origin })
+}
+
+/// What the log before lost, where this one began in its place.
+pub(crate) fn last_loss(log: &Path) -> Result<Option<Vec<String>>, OpenError> {
+    let number = generation::read(log)?;
+    if number == 1 {
+        return Ok(None);
+    }
+    let path = aside(log, number - 1).join("loss");
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let before = format!("generation:{}", number - 1);
+    Ok(Some(std::iter::once(before).chain(text.lines().map(str::to_owned)).collect()))
+}
+
+fn look(config: &AuditConfig, clock: Arc<dyn Clock>) -> Result<Option<Loss>, RepairError> {
+    let number = generation::read(&config.directory).map_err(RepairError::Open)?;
+    let notary = config.notary.clone().map(|notary| Signing::new(notary, number));
+    let signing = notary.transpose().map_err(RepairError::Open)?;
+    let around = Surroundings {
+        segments: segment::directory(&config.directory),
+        node: generation::node(&config.node, number).into(),
+        config: config.clone(),
+        disk: Arc::new(OsDisk),
+        clock,
+        boot: boot_id(),
+    };
+    make_private_directory(&around.segments).map_err(RepairError::file(&around.segments))?;
+    let looked = recovery::look(&around, &mut |segments, entries| match &signing {
+        Some(signing) => notary::check(&around, signing, segments, entries).map(drop),
+        None => Ok(()),
+    });
+    let Err(problem) = looked else { return Ok(None) };
+    let Some(detail) = detail(&problem) else { return Err(RepairError::Open(problem)) };
+    Ok(Some(Loss { problem, detail, aside: aside(&config.directory, number) }))
+}
+
+/// `None` for what accepting a loss does not mend.
+fn detail(problem: &OpenError) -> Option<Vec<String>> {
+    let words = |word: &str, numbers: &[(&str, u64)]| {
+        let numbers = numbers.iter().map(|(name, number)| format!("{name}:{number}"));
+        Some(std::iter::once(format!("problem:{word}")).chain(numbers).collect())
+    };
+    match problem {
+        OpenError::Damaged { offset, sequence, .. } => {
+            words("damaged", &[("entry", *sequence), ("byte", *offset)])
+        }
+        OpenError::NoCheckpoint { entries } => words("no-checkpoint", &[("found", *entries)]),
+        OpenError::Signed(_) => words("checkpoint", &[]),
+        OpenError::Shorter { signed, found } => {
+            words("shorter", &[("signed", *signed), ("found", *found)])
+        }
+        OpenError::OtherTree { size } => words("other-tree", &[("signed", *size)]),
+        OpenError::Minimum(_) => words("minimum", &[]),
+        _ => None,
+    }
+}
+
+fn aside(log: &Path, number: u32) -> PathBuf {
+    log.join("lost").join(number.to_string())
+}
+
+/// Moves everything; answers what was lost, as the first attempt found it.
+fn set_aside(log: &Path, found: &Loss) -> Result<Vec<String>, RepairError> {
+    let to = &found.aside;
+    make_private_directory(to).map_err(RepairError::file(to))?;
+    let said = to.join("loss");
+    if !said.exists() {
+        let text: String = found.detail.iter().map(|line| format!("{line}\n")).collect();
+        disk::replace(&OsDisk, &said, text.as_bytes()).map_err(RepairError::file(&said))?;
+    }
+    for entry in std::fs::read_dir(log).map_err(RepairError::file(log))? {
+        let name = entry.map_err(RepairError::file(log))?.file_name();
+        if KEPT.iter().any(|kept| name == *kept) {
+            continue;
+        }
+        let from = log.join(&name);
+        std::fs::rename(&from, to.join(&name)).map_err(RepairError::file(&from))?;
+    }
+    let directories = [to.as_path(), &log.join("lost"), log];
+    for directory in directories {
+        OsDisk.sync_directory(directory).map_err(RepairError::file(directory))?;
+    }
+    let text = std::fs::read_to_string(&said).map_err(RepairError::file(&said))?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
