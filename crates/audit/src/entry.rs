@@ -7,6 +7,8 @@ use crate::frame::{self, LARGEST_ENTRY_BYTES};
 
 /// Every entry starts like this; its sequence number follows.
 pub(crate) const START: &[u8] = b"{\"v\":1,\"seq\":";
+/// What follows the sequence number; the time follows.
+const AT: &[u8] = b",\"at_ms\":";
 /// What everything before the event may take: numbers of 20 digits, a node of 64 bytes.
 const ENVELOPE_BYTES: usize = 256;
 const LARGEST_EVENT_BYTES: usize = LARGEST_ENTRY_BYTES - ENVELOPE_BYTES;
@@ -76,9 +78,21 @@ pub(crate) struct Outline<'a> {
 
 /// The sequence number an entry's bytes state.
 pub(crate) fn stated_sequence(bytes: &[u8]) -> Option<u64> {
-    let digits = bytes.strip_prefix(START)?;
-    let end = digits.iter().position(|byte| !byte.is_ascii_digit())?;
-    std::str::from_utf8(digits.get(..end)?).ok()?.parse().ok()
+    number(bytes.strip_prefix(START)?).map(|(sequence, _)| sequence)
+}
+
+/// The sequence number and the time in milliseconds that an entry's bytes state.
+pub(crate) fn stated(bytes: &[u8]) -> Option<(u64, u64)> {
+    let (sequence, rest) = number(bytes.strip_prefix(START)?)?;
+    let (at_ms, _) = number(rest.strip_prefix(AT)?)?;
+    Some((sequence, at_ms))
+}
+
+/// The whole number at the start of `bytes`, and what follows it.
+fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let end = bytes.iter().position(|byte| !byte.is_ascii_digit())?;
+    let (digits, rest) = bytes.split_at_checked(end)?;
+    Some((std::str::from_utf8(digits).ok()?.parse().ok()?, rest))
 }
 
 /// An event in bytes, made before its place in the log is known.
@@ -130,7 +144,7 @@ impl Encoded {
     fn write_head(&self, head: &mut Vec<u8>, sequence: u64, at: Timestamp, node: &str) {
         head.extend_from_slice(START);
         write_number(head, sequence);
-        head.extend_from_slice(b",\"at_ms\":");
+        head.extend_from_slice(AT);
         write_number(head, at.as_millis());
         head.extend_from_slice(b",\"node\":\"");
         head.extend_from_slice(node.as_bytes());

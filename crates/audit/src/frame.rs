@@ -21,21 +21,39 @@ pub(crate) enum Parsed<'a> {
 
 /// Reads the frame of the entry `sequence` at the start of `data`.
 pub(crate) fn parse(data: &[u8], sequence: u64) -> Parsed<'_> {
-    let Some((header, rest)) = data.split_first_chunk::<FRAME_HEADER_BYTES>() else {
-        return if data.iter().all(|byte| *byte == 0) { Parsed::Blank } else { Parsed::Broken };
-    };
-    if *header == [0; FRAME_HEADER_BYTES] {
+    let header = data.get(..data.len().min(FRAME_HEADER_BYTES)).unwrap_or_default();
+    if header.iter().all(|byte| *byte == 0) {
         return Parsed::Blank;
     }
+    match candidate(data) {
+        Some(found) if found.is_of(sequence) => Parsed::Frame(found.bytes),
+        _ => Parsed::Broken,
+    }
+}
+
+/// What a header says stands behind it, not yet held against its checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Candidate<'a> {
+    /// The entry's bytes.
+    pub(crate) bytes: &'a [u8],
+    length: u32,
+    sum: u32,
+}
+
+impl Candidate<'_> {
+    /// Whether this is the whole frame of the entry `sequence`.
+    pub(crate) fn is_of(&self, sequence: u64) -> bool {
+        checksum(self.length, sequence, self.bytes) == self.sum
+    }
+}
+
+/// What stands at the start of `data`, when its length is one that a frame can have.
+pub(crate) fn candidate(data: &[u8]) -> Option<Candidate<'_>> {
+    let (header, rest) = data.split_first_chunk::<FRAME_HEADER_BYTES>()?;
     let [l0, l1, l2, l3, c0, c1, c2, c3] = *header;
     let length = u32::from_le_bytes([l0, l1, l2, l3]);
-    let fits = usize::try_from(length).ok().filter(|len| (1..=LARGEST_ENTRY_BYTES).contains(len));
-    let Some(bytes) = fits.and_then(|len| rest.get(..len)) else { return Parsed::Broken };
-    if checksum(length, sequence, bytes) == u32::from_le_bytes([c0, c1, c2, c3]) {
-        Parsed::Frame(bytes)
-    } else {
-        Parsed::Broken
-    }
+    let size = usize::try_from(length).ok().filter(|len| (1..=LARGEST_ENTRY_BYTES).contains(len))?;
+    Some(Candidate { bytes: rest.get(..size)?, length, sum: u32::from_le_bytes([c0, c1, c2, c3]) })
 }
 
 /// Appends the frame of the entry `sequence`, whose bytes are `parts` one after the other.

@@ -30,6 +30,8 @@ pub mod stored;
 mod tail;
 pub mod tile;
 pub mod tree;
+
+pub mod view;
 pub mod witness;
 
 pub use config::{AuditConfig, Durability};
@@ -38,6 +40,6 @@ pub use error::{OpenError, RecordError};
 pub use intent::{OpenIntent, Recorded};
 pub use log::{AuditLog, Health};
 pub use notary::{NotaryConfig, SignedCheckpoint};
-pub use query::{Answer, EventKind, Follow, Query, Record, find};
+pub use query::{Answer, EventKind, Follow, Query, Record, find, logs};
 pub use reader::{Backwards, Entries, ReadError, Reader};
 pub use recovery::Recovery;

@@ -337,8 +337,12 @@ pub fn find(data: &Path, id: &str) -> Result<Vec<Record>, ReadError> {
     Ok(Vec::new())
 }
 
-/// The logs below `data`, by name.
-fn logs(data: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+/// The logs below `data`, by name: `audit` of the gateway, `run/<instance>` of each `haechi run`.
+///
+/// # Errors
+///
+/// [`io::Error`] when the directory cannot be listed; one without logs has none.
+pub fn logs(data: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     let mut logs = vec![("audit".to_owned(), data.join("audit"))];
     match std::fs::read_dir(data.join("run")) {
         Ok(instances) => {

@@ -81,6 +81,11 @@ impl Reader {
         Entries { segments: self.segments.clone(), from: sequence, place: None, damaged: false }
     }
 
+    /// The bytes of the entries from `sequence` on, as they were hashed.
+    pub(crate) fn raw(&self, sequence: u64) -> RawEntries {
+        RawEntries(self.entries(sequence))
+    }
+
     /// The entries that can have been written at `since` or later, and some before them.
     ///
     /// # Errors
@@ -163,8 +168,19 @@ impl Iterator for Entries {
     }
 }
 
+/// The bytes of entries, oldest first.
+#[derive(Debug)]
+pub(crate) struct RawEntries(Entries);
+
+impl RawEntries {
+    /// The next entry's number and bytes; `None` at the end of the log, for now.
+    pub(crate) fn next(&mut self) -> Result<Found, ReadError> {
+        self.0.advance()
+    }
+}
+
 /// The bytes of an entry and its number.
-type Found = Option<(u64, Vec<u8>)>;
+pub(crate) type Found = Option<(u64, Vec<u8>)>;
 
 /// What it means that no frame stands where the next should.
 enum Gap {

@@ -134,6 +134,23 @@ impl<S: TileSource> TileReader<S> {
         Ok(TileBuilder::resume(tree, self.edges.clone()))
     }
 
+    /// The bytes of a tile of hashes, which the root covers.
+    ///
+    /// # Errors
+    ///
+    /// [`TileError::Outside`] when a tree of this size has no such tile, and those of reading.
+    pub fn tile(&mut self, tile: Tile) -> Result<&[u8], TileError<S::Error>> {
+        let size = self.size;
+        match tile.content() {
+            Content::Hashes { level }
+                if Tile::at(tile.content(), tile.index(), size) == Some(tile) =>
+            {
+                self.checked(level, tile.index())
+            }
+            _ => Err(TileError::Outside { size }),
+        }
+    }
+
     /// Takes a bundle of this log apart, and holds each entry against the tree.
     ///
     /// # Errors

@@ -49,6 +49,14 @@ impl Hash {
         Self::of(&digest(&SHA256, input))
     }
 
+    /// The leaf hash of the entry that stands in `framed` behind one byte, which is overwritten.
+    pub(crate) fn leaf_in_place(framed: &mut [u8]) -> Self {
+        if let Some(first) = framed.first_mut() {
+            *first = LEAF_PREFIX;
+        }
+        Self::of(&digest(&SHA256, framed))
+    }
+
     fn long_leaf(parts: &[&[u8]]) -> Self {
         let mut running = Context::new(&SHA256);
         running.update(&[LEAF_PREFIX]);
@@ -126,6 +134,8 @@ mod tests {
             let (one, two) = entry.split_at(length / 3);
             assert_eq!(Hash::leaf_of_parts(&[one, two, &[]]), Hash::leaf(&entry), "{length}");
             assert_eq!(Hash::long_leaf(&[&entry]), Hash::leaf(&entry), "{length}");
+            let mut framed = [&[7], entry.as_slice()].concat();
+            assert_eq!(Hash::leaf_in_place(&mut framed), Hash::leaf(&entry), "{length}");
         }
     }
 
