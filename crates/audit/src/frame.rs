@@ -52,7 +52,8 @@ pub(crate) fn candidate(data: &[u8]) -> Option<Candidate<'_>> {
     let (header, rest) = data.split_first_chunk::<FRAME_HEADER_BYTES>()?;
     let [l0, l1, l2, l3, c0, c1, c2, c3] = *header;
     let length = u32::from_le_bytes([l0, l1, l2, l3]);
-    let size = usize::try_from(length).ok().filter(|len| (1..=LARGEST_ENTRY_BYTES).contains(len))?;
+    let size =
+        usize::try_from(length).ok().filter(|len| (1..=LARGEST_ENTRY_BYTES).contains(len))?;
     Some(Candidate { bytes: rest.get(..size)?, length, sum: u32::from_le_bytes([c0, c1, c2, c3]) })
 }
 

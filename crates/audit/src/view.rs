@@ -89,6 +89,12 @@ pub enum ViewError {
     /// The proof cannot be made.
     #[error("the proof cannot be made")]
     Prove(#[source] ProveError<TileError<io::Error>>),
+    /// There is an export of something else.
+    #[error("`{}` holds an export of another log, or of this one as it was before", .path.display())]
+    OtherExport {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Entries do not make a bundle.
     #[error("the entries do not make a bundle")]
     Bundle(#[source] BundleError),
@@ -112,6 +118,10 @@ impl ViewError {
             Self::Minimum(error) => error.help(),
             Self::Pruned { .. } => "look into the archive of pruned segments",
             Self::Prove(_) => "wait a second for the next checkpoint, or look at the numbers",
+            Self::OtherExport { .. } => {
+                "name an empty directory; if that was an export of this log, keep it: it shows that \
+                 the log was changed since"
+            }
             Self::Bundle(_) => "look whether the log was written by a newer program",
         }
     }
@@ -190,30 +200,32 @@ impl View {
         self.read(COSIGNED_FILE)
     }
 
-    /// The key that the log itself names. It shows that the log is of one piece, not whose it is:
-    /// who can change the log can change this too.
+    /// The keys that the log itself names. They show that the log is of one piece, not whose it is:
+    /// who can change the log can change this file too.
     ///
     /// # Errors
     ///
     /// [`ViewError::File`], [`ViewError::Key`].
-    pub fn verifier_key(&self) -> Result<VerifierKey, ViewError> {
+    pub fn verifier_keys(&self) -> Result<Vec<VerifierKey>, ViewError> {
         let text = self.read(VERIFIER_KEY_FILE)?.ok_or_else(|| ViewError::File {
             path: self.directory.join(VERIFIER_KEY_FILE),
             source: io::ErrorKind::NotFound.into(),
         })?;
         let text = String::from_utf8(text).map_err(|_| ViewError::Key(KeyError::Form))?;
-        text.trim_end().parse().map_err(ViewError::Key)
+        let keys: Result<Vec<VerifierKey>, _> = text.lines().map(str::parse).collect();
+        keys.map_err(ViewError::Key)
     }
 
-    /// Belief in the key that the log itself names, and in no witness.
+    /// Belief in the keys that the log itself names, and in no witness.
     ///
     /// # Errors
     ///
-    /// As [`View::verifier_key`].
+    /// As [`View::verifier_keys`].
     pub fn own_trust(&self) -> Result<Trust, ViewError> {
-        let key = self.verifier_key()?;
-        let origin = key.name().to_owned();
-        Ok(Trust { origin, log: vec![key], witnesses: Vec::new(), wanted: 0 })
+        let log = self.verifier_keys()?;
+        let origin = log.first().map(|key| key.name().to_owned());
+        let origin = origin.ok_or(ViewError::Key(KeyError::Form))?;
+        Ok(Trust { origin, log, witnesses: Vec::new(), wanted: 0 })
     }
 
     /// The newest checkpoint, verified as `trust` says; with the cosigned one in its place where

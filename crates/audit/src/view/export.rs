@@ -4,9 +4,10 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::{Tally, Tell, View, ViewError, at};
-use crate::checkpoint::Trust;
-use crate::tile::{Content, FULL_WIDTH, Tile};
+use super::{CHECKPOINT_FILE, Tally, Tell, View, ViewError, at, read_small};
+use crate::checkpoint::{Checkpoint, Trust, VerifiedCheckpoint};
+use crate::tile::{Content, FULL_WIDTH, Tile, TileError};
+use crate::tree::{ConsistencyProof, Hash};
 
 /// What an export wrote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +42,7 @@ impl View {
         let minimum = self.minimum(trust)?;
         let tally = Tally::new(progress);
         let size = checkpoint.checkpoint().size();
+        self.continues(directory, checkpoint.checkpoint(), trust)?;
         let exported = self.with_tree(checkpoint.checkpoint(), |tree| {
             let mut exported = Exported { size, ..Exported::default() };
             for tile in Tile::all(size) {
@@ -63,13 +65,43 @@ impl View {
             }
             Ok(exported)
         })?;
-        write(&directory.join("checkpoint"), checkpoint.note().to_string().as_bytes())?;
+        write(&directory.join(CHECKPOINT_FILE), checkpoint.note().to_string().as_bytes())?;
         Ok(exported)
     }
 }
 
-fn cut(tile: Tile) -> crate::tile::TileError<io::Error> {
-    crate::tile::TileError::Source { tile, source: io::ErrorKind::UnexpectedEof.into() }
+impl View {
+    /// Whether what stands below `directory` is the beginning of the log of this checkpoint.
+    fn continues(
+        &self,
+        directory: &Path,
+        newest: &Checkpoint,
+        trust: &Trust,
+    ) -> Result<(), ViewError> {
+        let path = directory.join(CHECKPOINT_FILE);
+        let bytes = match read_small(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(at(&path)(error)),
+        };
+        let other = || ViewError::OtherExport { path: directory.to_owned() };
+        let trust = Trust { wanted: 0, ..trust.clone() };
+        let older = VerifiedCheckpoint::open(&bytes, &trust).map_err(|_| other())?;
+        let (older, size) = (older.checkpoint(), newest.size());
+        let proof = if older.size() == 0 || older.size() >= size {
+            None
+        } else {
+            let made = self.with_tree(newest, |tree| {
+                ConsistencyProof::make(older.size(), size, tree).map_err(ViewError::Prove)
+            });
+            Some(made?)
+        };
+        newest.follows(older, proof.as_ref()).map_err(|_| other())
+    }
+}
+
+fn cut(tile: Tile) -> TileError<io::Error> {
+    TileError::Source { tile, source: io::ErrorKind::UnexpectedEof.into() }
 }
 
 /// A full tile never changes. That it is right was seen when it was written, under a name that a
@@ -78,7 +110,7 @@ fn stands(tile: Tile, path: &Path) -> bool {
     let length = fs::metadata(path).map(|it| it.len()).unwrap_or_default();
     match tile.content() {
         Content::Hashes { .. } => {
-            tile.is_full() && length == u64::from(FULL_WIDTH) * crate::tree::Hash::BYTES as u64
+            tile.is_full() && length == u64::from(FULL_WIDTH) * Hash::BYTES as u64
         }
         Content::Entries => tile.is_full() && length > 0,
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::finding::Finding;
-use super::walk::{CLOCK_TOLERANCE_MS, Walked, Walker};
+use super::walk::{Bounds, CLOCK_TOLERANCE_MS, Walked, Walker};
 use super::{Tally, ViewError, at};
 use crate::disk;
 use crate::reader::ReadError;
@@ -58,13 +58,14 @@ impl Pass {
         let (stop, covered) = (AtomicBool::new(false), self.covered);
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
         std::thread::scope(|scope| {
-            let (mut waiting, mut running) = (segments.iter(), VecDeque::new());
+            let ends = segments.iter().skip(1).map(|(first, _)| Some(*first)).chain([None]);
+            let (mut waiting, mut running) = (segments.iter().zip(ends), VecDeque::new());
             loop {
                 // One more than can run: while one is waited for, none is idle.
                 while running.len() <= threads.min(MOST_THREADS) {
-                    let Some((first, path)) = waiting.next() else { break };
-                    let stop = &stop;
-                    let work = scope.spawn(move || walk(path, *first, covered, tally, stop));
+                    let Some(((first, path), end)) = waiting.next() else { break };
+                    let (stop, bounds) = (&stop, Bounds { first: *first, end, covered });
+                    let work = scope.spawn(move || walk(path, bounds, tally, stop));
                     running.push_back((*first, path, work));
                 }
                 let Some((first, path, work)) = running.pop_front() else { return Ok(()) };
@@ -141,18 +142,17 @@ fn next_size(roots: &[(u64, Option<Hash>)], size: u64) -> u64 {
 
 fn walk(
     path: &Path,
-    first: u64,
-    covered: u64,
+    bounds: Bounds,
     tally: &Tally<'_>,
     stop: &AtomicBool,
 ) -> Result<Walked, ViewError> {
     let file = disk::open_to_read(path).map_err(at(path))?;
     let header = match Header::read(file.as_ref()).map_err(at(path))? {
-        HeaderRead::Whole(header) => header.first == first,
+        HeaderRead::Whole(header) => header.first == bounds.first,
         HeaderRead::Newer => Err(ReadError::Newer { segment: segment::name(path) })?,
         HeaderRead::Broken => false,
     };
-    let walker = Walker::new(file.as_ref(), first, covered, tally);
+    let walker = Walker::new(file.as_ref(), bounds, tally);
     let mut walked = walker.run(stop).map_err(at(path))?;
     if !header {
         walked.findings.push(Finding::Header { segment: segment::name(path) });

@@ -133,10 +133,7 @@ impl View {
             Err(ViewError::Minimum(error)) => report.findings.push(Finding::Minimum(error)),
             Err(error) => return Err(error),
         }
-        let tally = Tally::new(demand.progress);
-        let pass = self.read_entries(demand, newest, &older, &mut report, &tally)?;
-        let read = tally.so_far();
-        (report.entries, report.bytes) = (read.done, read.bytes);
+        let pass = self.read_entries(demand, newest, &older, &mut report)?;
         self.judge(newest, &older, &pass, &mut report)?;
         tidy(&mut report.findings);
         Ok(report)
@@ -188,7 +185,6 @@ impl View {
         newest: &Checkpoint,
         older: &[Older],
         report: &mut Report,
-        tally: &Tally<'_>,
     ) -> Result<Pass, ViewError> {
         let directory = segment::directory(&self.directory);
         let mut segments = segment::list(&directory).map_err(at(&directory))?;
@@ -201,9 +197,13 @@ impl View {
         let tree = self.tree_before(start, lowest, newest, report)?;
         report.first = tree.size();
         segments.retain(|(first, _)| *first >= report.first);
-        let sizes: Vec<u64> = older.iter().map(|(_, it)| it.size()).chain([newest.size()]).collect();
+        let sizes: Vec<u64> =
+            older.iter().map(|(_, it)| it.size()).chain([newest.size()]).collect();
         let mut pass = Pass::new(tree, &sizes, newest.size());
-        pass.run(&segments, tally)?;
+        let tally = Tally::new(demand.progress);
+        pass.run(&segments, &tally)?;
+        let read = tally.so_far();
+        (report.entries, report.bytes) = (read.done, read.bytes);
         Ok(pass)
     }
 

@@ -44,6 +44,17 @@ enum Look {
     Broken,
 }
 
+/// Which entries a segment must have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// The number of its first.
+    pub(super) first: u64,
+    /// The number of the next segment's first.
+    pub(super) end: Option<u64>,
+    /// What is missing or broken below this is a finding; behind it, the end of the log.
+    pub(super) covered: u64,
+}
+
 /// Where one is in a segment.
 pub(super) struct Walker<'a> {
     file: &'a dyn DiskFile,
@@ -55,20 +66,22 @@ pub(super) struct Walker<'a> {
     read_to: u64,
     ended: bool,
     next: u64,
+    /// The number that the present place had if every frame before it were right.
+    place: u64,
     /// Entries that the tally does not know of yet.
     untold: u64,
     /// Below this every entry must be there.
     covered: u64,
+    /// The number of the first entry of the next segment, or of the first that is not covered.
+    end: u64,
     found: Walked,
 }
 
 impl<'a> Walker<'a> {
-    /// Begins a segment whose first entry is `first`. What is missing or broken below `covered` is
-    /// a finding; behind it, the end of the log.
+    /// Begins a segment.
     pub(super) fn new(
         file: &'a dyn DiskFile,
-        first: u64,
-        covered: u64,
+        Bounds { first, end, covered }: Bounds,
         tally: &'a Tally<'a>,
     ) -> Self {
         let found = Walked { runs: vec![(first, Vec::new())], next: first, ..Walked::default() };
@@ -81,8 +94,10 @@ impl<'a> Walker<'a> {
             read_to: HEADER_BYTES,
             ended: false,
             next: first,
+            place: first,
             untold: 0,
             covered,
+            end: end.unwrap_or(covered),
             found,
         }
     }
@@ -97,8 +112,7 @@ impl<'a> Walker<'a> {
                     if !whole {
                         self.tell(Finding::Changed { index: sequence });
                     }
-                    self.keep_time(sequence, at_ms);
-                    self.take(length, sequence);
+                    self.take(length, sequence, at_ms);
                 }
                 Look::Blank | Look::Broken if self.next >= self.covered => break,
                 Look::Blank | Look::Broken => {
@@ -138,8 +152,8 @@ impl<'a> Walker<'a> {
         self.look_at(self.at, self.next)
     }
 
-    /// A frame counts with the number of its place, or with the number that it states itself: it
-    /// may have been moved.
+    /// A frame counts with the number of its place, before or after entries were taken out or put
+    /// in, or with the number that it states itself: it may have been moved.
     fn look_at(&self, place: usize, expected: u64) -> Look {
         let data = self.rest(place);
         let Some(found) = frame::candidate(data) else {
@@ -147,7 +161,8 @@ impl<'a> Walker<'a> {
             return if header.copied().all(|byte| byte == 0) { Look::Blank } else { Look::Broken };
         };
         let Some((sequence, at_ms)) = entry::stated(found.bytes) else { return Look::Broken };
-        let whole = found.is_of(sequence) || (sequence != expected && found.is_of(expected));
+        let place = self.place + (expected - self.next);
+        let whole = [sequence, expected, place].iter().any(|number| found.is_of(*number));
         if whole || sequence == expected {
             return Look::Entry { length: found.bytes.len(), sequence, at_ms, whole };
         }
@@ -155,9 +170,13 @@ impl<'a> Walker<'a> {
     }
 
     /// Takes the entry at the present place, of which `length` and `sequence` are known.
-    fn take(&mut self, length: usize, sequence: u64) {
+    fn take(&mut self, length: usize, sequence: u64, at_ms: u64) {
         let after = self.at + FRAME_HEADER_BYTES + length;
-        if sequence == self.next || self.strays(after, sequence) {
+        self.place += 1;
+        if sequence == self.next {
+            self.keep_time(sequence, at_ms);
+            self.push(length);
+        } else if self.strays(after, sequence) {
             self.push(length);
         } else if sequence > self.next {
             let count = sequence - self.next;
@@ -177,10 +196,11 @@ impl<'a> Walker<'a> {
             Look::Blank | Look::Broken => None,
         };
         let place = self.next;
-        let other_half = Finding::Moved { place: sequence, found: place };
-        let alone = follows == Some(place + 1)
-            || (sequence == place + 1 && follows == Some(place))
-            || (follows.is_none() && self.found.findings.contains(&other_half));
+        let alone = match follows {
+            Some(follows) => follows == place + 1 || (sequence == place + 1 && follows == place),
+            // The last one: as many entries as belong here are here.
+            None => place + 1 == self.end,
+        };
         if alone {
             self.tell(Finding::Moved { place, found: sequence });
         }
@@ -224,6 +244,7 @@ impl<'a> Walker<'a> {
             self.at += start;
             self.fill()?;
             if let Look::Entry { sequence, whole: true, .. } = self.look() {
+                self.place = sequence;
                 if sequence > lost {
                     self.tell_lost(lost, sequence);
                     self.begin_run(sequence);
@@ -244,7 +265,7 @@ impl<'a> Walker<'a> {
     fn keep_time(&mut self, index: u64, at_ms: u64) {
         self.found.first_ms.get_or_insert(at_ms);
         let back_ms = self.found.latest_ms.saturating_sub(at_ms);
-        if back_ms > CLOCK_TOLERANCE_MS && index == self.next {
+        if back_ms > CLOCK_TOLERANCE_MS {
             self.tell(Finding::ClockBack { index, back_ms });
             // Told once for each time the clock was set back.
             self.found.latest_ms = at_ms;

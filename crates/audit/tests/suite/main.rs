@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod entries;
 #[cfg(test)]
+mod forger;
+#[cfg(test)]
+mod forgery;
+#[cfg(test)]
 mod full_disk;
 #[cfg(test)]
 mod kill;
@@ -21,6 +25,8 @@ mod query;
 #[cfg(test)]
 mod retention;
 #[cfg(test)]
+mod sample;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tile;
@@ -28,5 +34,7 @@ mod tile;
 mod tree;
 #[cfg(test)]
 mod trees;
+#[cfg(test)]
+mod view;
 #[cfg(test)]
 mod witness;
