@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use haechi_core::{Clock, Completion, Conclusion, Event, Intent, Timestamp, TokenActKind};
+use haechi_core::{
+    Clock, Completion, Conclusion, Event, Exchange, Intent, Timestamp, TokenActKind,
+};
 use tokio::sync::{oneshot, watch};
 
 use crate::config::{AuditConfig, Durability};
 use crate::disk::{Disk, OsDisk, make_private_directory};
 use crate::entry::{self, Encoded};
 use crate::error::{OpenError, RecordError};
-use crate::gate::Trouble;
 use crate::generation;
 use crate::intent::{OpenIntent, Recorded};
 use crate::lock::WriterLock;
@@ -25,6 +26,7 @@ use crate::recovery::{self, Recovery};
 use crate::segment;
 use crate::shared::{Shared, State};
 use crate::tail::{Admission, Class, Spare, Surroundings};
+use crate::witness::{Asking, Cosigning, WitnessPolicy};
 
 /// How long somebody may wait for a checkpoint.
 const CHECKPOINT_LIMIT: Duration = Duration::from_secs(10);
@@ -63,6 +65,7 @@ struct Handle {
     signing: Option<Arc<Signing>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     notary: Mutex<Option<JoinHandle<()>>>,
+    asking: Mutex<Option<Asking>>,
     lock: Mutex<Option<WriterLock>>,
     /// Held while something is given up.
     pruning: Mutex<()>,
@@ -109,6 +112,7 @@ impl AuditLog {
             signing,
             threads: Mutex::default(),
             notary: Mutex::default(),
+            asking: Mutex::default(),
             lock: Mutex::new(Some(lock)),
             pruning: Mutex::default(),
         };
@@ -256,10 +260,29 @@ impl AuditLog {
         signing.state(kind, lines, now).map_err(|_| RecordError::Unsigned)
     }
 
-    /// Refuses calls because no witness has seen the log for too long, or takes that back.
-    pub fn refuse_unwitnessed(&self, refuse: bool) {
-        let gate = &self.handle.shared.gate;
-        if refuse { gate.close(Trouble::Unwitnessed) } else { gate.open(Trouble::Unwitnessed) }
+    /// Has witnesses cosign each checkpoint from here on, until the log is closed. Call inside the
+    /// runtime. Another policy takes the place of the one before.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Unsigned`] where the log signs nothing.
+    pub fn ask_witnesses(
+        &self,
+        policy: WitnessPolicy,
+        exchange: Arc<dyn Exchange>,
+    ) -> Result<(), RecordError> {
+        let signing = self.handle.signing.as_ref().ok_or(RecordError::Unsigned)?;
+        let (checkpoints, shared) = (signing.checkpoints(), Arc::clone(&self.handle.shared));
+        let asking = Asking::start(policy, signing.trust(), checkpoints, exchange, shared);
+        *self.handle.asking.lock().unwrap_or_else(PoisonError::into_inner) = Some(asking);
+        Ok(())
+    }
+
+    /// How far witnesses have seen the log; `None` when none are asked.
+    #[must_use]
+    pub fn cosigning(&self) -> Option<Cosigning> {
+        let asking = self.handle.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        asking.as_ref().map(Asking::cosigning)
     }
 
     /// What finds the entry `sequence` of this log again: `NODE-SEQUENCE`.
@@ -318,7 +341,10 @@ impl AuditLog {
     fn try_add(&self, entry: &Encoded, adding: &Adding) -> Result<Option<Added>, RecordError> {
         let shared = &self.handle.shared;
         let mut state = shared.lock();
-        if let Some(why) = self.refused(&state) {
+        // What nobody outside sees keeps calls from leaving; what else happens is still recorded.
+        let calls = matches!(adding, Adding::Intent);
+        let unseen = |why: &RecordError| *why == RecordError::Unwitnessed;
+        if let Some(why) = self.refused(&state).filter(|why| calls || !unseen(why)) {
             return Err(why);
         }
         if state.tail.stalled().is_some() {
@@ -433,6 +459,7 @@ impl Handle {
             // The threads do not panic; if one had, what it owed is written on the next opening.
             let _ = thread.join();
         }
+        *self.asking.lock().unwrap_or_else(PoisonError::into_inner) = None;
         // Last: its last checkpoint covers what the others made durable.
         self.signing.iter().for_each(|signing| signing.stop());
         if let Some(thread) = self.notary.lock().unwrap_or_else(PoisonError::into_inner).take() {

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use tls::Tls;
+pub(crate) use tls::{Accepted, Tls};
 
 use crate::gateway::Gateway;
 use crate::observability::metrics;

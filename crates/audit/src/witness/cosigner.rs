@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use haechi_core::Clock;
 
-use super::kept::{Directory, Keep};
-use super::{AddCheckpoint, RequestError, StateError};
+use super::kept::Keep;
+use super::{AddCheckpoint, RequestError, StateError, WitnessDirectory};
 use crate::checkpoint::{Checkpoint, CheckpointError, FollowError};
 use crate::note::{Note, Signature, Signer, VerifierKey, VerifyError};
 use crate::tree::{ConsistencyProof, Hash, ProofError};
@@ -25,9 +24,9 @@ pub struct KnownLog {
 /// How a witness is made.
 #[derive(Debug)]
 pub struct WitnessConfig {
-    /// Where it remembers what it saw; made when it is missing. It belongs to these keys: neither
-    /// is ever used without the other, nor brought back from a copy.
-    pub directory: PathBuf,
+    /// Where it remembers what it saw. It belongs to these keys: neither is ever used without the
+    /// other, nor brought back from a copy.
+    pub directory: WitnessDirectory,
     /// What it cosigns with; each adds a signature.
     pub signers: Vec<Signer>,
     /// What it watches. Two of one origin are one log with the keys of both.
@@ -87,10 +86,11 @@ impl Refusal {
         }
     }
 
-    /// Whether the log itself signed what cannot be so: what it sent is evidence against it.
+    /// Whether the log itself signed what cannot be so: what it sent is evidence against it. A wrong
+    /// proof is none, since anybody can send one.
     #[must_use]
     pub const fn is_evidence(&self) -> bool {
-        matches!(self, Self::TwoTrees { .. } | Self::Proof(_))
+        matches!(self, Self::TwoTrees { .. })
     }
 }
 
@@ -119,7 +119,6 @@ impl Witness {
     /// [`StateError`]: it does not know what it has seen, so it cosigns nothing.
     pub fn open(config: WitnessConfig, clock: Arc<dyn Clock>) -> Result<Self, StateError> {
         let WitnessConfig { directory, signers, logs } = config;
-        let directory = Directory::open(&directory)?;
         let own: Vec<_> = signers.iter().map(|signer| signer.verifier_key().clone()).collect();
         let mut watched = BTreeMap::<String, Watched>::new();
         for KnownLog { origin, keys } in logs {
@@ -167,7 +166,11 @@ impl Witness {
             return Err(Refusal::Shrinks);
         }
         let mut last = log.last.lock().unwrap_or_else(PoisonError::into_inner);
-        check(last.as_ref(), &newer, old_size, hashes)?;
+        check(last.as_ref(), &newer, old_size, hashes).inspect_err(|refusal| {
+            if refusal.is_evidence() {
+                self.kept.contradiction(newer.origin(), &signed);
+            }
+        })?;
         let cosigned = self.cosign(signed);
         let own: Vec<_> = self.verifier_keys().cloned().collect();
         let own = |signature: &&Signature| {

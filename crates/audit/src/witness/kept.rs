@@ -3,18 +3,19 @@
 //! One file for each log holds the last checkpoint with the witness's own cosignature, so that what
 //! is read back is known to be its own word.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use haechi_core::Entropy;
 
+use super::keys::{Keys, KeysError};
 use crate::checkpoint::Checkpoint;
-use crate::disk::make_private_directory;
+use crate::disk::{self, OsDisk, make_private_directory};
 use crate::error::OpenError;
 use crate::lock::WriterLock;
-use crate::note::{LARGEST_NOTE_BYTES, Note, VerifierKey};
+use crate::note::{LARGEST_NOTE_BYTES, Note, Signer, VerifierKey};
 
 /// Why what a witness has seen cannot be known. It must not cosign anything then.
 #[derive(Debug, thiserror::Error)]
@@ -61,18 +62,27 @@ pub(super) trait Keep: Send + Sync + std::fmt::Debug {
     /// Remembers `note` as the last one of the log `origin`. When this returns, neither a kill nor
     /// a power cut makes it forget; when it fails, either the one before or this one is remembered.
     fn keep(&self, origin: &str, note: &Note) -> io::Result<()>;
+
+    /// Hears of a checkpoint that the log signed and that contradicts what it signed before.
+    fn contradiction(&self, origin: &str, note: &Note);
 }
 
-/// A directory that this process alone writes.
+/// A witness's directory, which this process alone uses: its keys (`key`), the last checkpoint of
+/// each log (`logs/`), and what shows that a log contradicted itself (`evidence/`).
 #[derive(Debug)]
-pub(super) struct Directory {
+pub struct WitnessDirectory {
+    path: PathBuf,
     logs: PathBuf,
     _lock: WriterLock,
 }
 
-impl Directory {
+impl WitnessDirectory {
     /// Takes the directory for this process; makes it for this user alone when it is missing.
-    pub(super) fn open(path: &Path) -> Result<Self, StateError> {
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`], when another process has it, or it cannot be used.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
         let logs = path.join("logs");
         make_private_directory(&logs).map_err(StateError::file(&logs))?;
         let lock = WriterLock::take(path).map_err(|error| match error {
@@ -81,7 +91,37 @@ impl Directory {
             other => StateError::File { path: path.to_owned(), source: io::Error::other(other) },
         })?;
         sync(path).map_err(StateError::file(path))?;
-        Ok(Self { logs, _lock: lock })
+        Ok(Self { path: path.to_owned(), logs, _lock: lock })
+    }
+
+    /// The keys of this witness; made under `name` when there are none. With `post_quantum`, a key
+    /// for ML-DSA-44 is the second.
+    ///
+    /// # Errors
+    ///
+    /// [`KeysError`]; a key that is there is never made anew.
+    pub fn signers(
+        &self,
+        name: Option<&str>,
+        post_quantum: bool,
+        entropy: &dyn Entropy,
+    ) -> Result<Vec<Signer>, KeysError> {
+        let saw = || fs::read_dir(&self.logs).is_ok_and(|mut files| files.next().is_some());
+        let keys = Keys::open(&self.path.join("key"), name, saw, entropy)?;
+        keys.signers(post_quantum)
+    }
+
+    /// Keeps two checkpoints of one log that contradict each other; the first such pair is enough.
+    pub(super) fn keep_evidence(&self, origin: &str, note: &Note) -> io::Result<()> {
+        let (folder, seen) = (self.path.join("evidence"), self.path(origin));
+        let Some(name) = seen.file_name() else { return Ok(()) };
+        let pair = folder.join(name);
+        if pair.exists() {
+            return Ok(());
+        }
+        make_private_directory(&folder)?;
+        let both = [read(&seen)?, b"\n".to_vec(), note.to_string().into_bytes()].concat();
+        replace(&pair, &both)
     }
 
     /// The last checkpoint of a log that was cosigned by one of `own`; `None` when there is none.
@@ -110,25 +150,28 @@ impl Directory {
     }
 }
 
-impl Keep for Directory {
+impl Keep for WitnessDirectory {
     fn keep(&self, origin: &str, note: &Note) -> io::Result<()> {
         replace(&self.path(origin), note.to_string().as_bytes())
     }
+
+    fn contradiction(&self, origin: &str, note: &Note) {
+        let kept = self.keep_evidence(origin, note);
+        tracing::error!(
+            origin,
+            directory = %self.path.join("evidence").display(),
+            kept = kept.is_ok(),
+            "this log has signed two trees of one size"
+        );
+    }
 }
 
-/// Puts `bytes` in place of a file, whole or not at all, and so that they survive a power cut. One
-/// at a time for each file.
+/// Puts `bytes` in place of a file, whole or not at all, and so that they survive a power cut.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    path.parent().map_or(Ok(()), sync)
+    disk::replace(&OsDisk, path, bytes)
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     // One byte more than a note has, so that a longer file is no note.
     let most = u64::try_from(LARGEST_NOTE_BYTES).unwrap_or(u64::MAX).saturating_add(1);

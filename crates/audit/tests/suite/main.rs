@@ -1,6 +1,8 @@
 //! The audit room from outside.
 
 #[cfg(test)]
+mod asking;
+#[cfg(test)]
 mod entries;
 #[cfg(test)]
 mod forger;

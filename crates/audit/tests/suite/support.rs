@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use haechi_audit::{AuditConfig, AuditLog, Durability, Entry, Reader, Recovery};
 use haechi_core::{
-    Action, Completion, Conclusion, Era, Event, Intent, ManualClock, Means, Sid, Timestamp,
+    Action, Administration, Completion, Conclusion, Era, Event, Intent, ManualClock, Means, Sid,
+    Timestamp,
 };
 
 pub(crate) const NOW: Timestamp = Timestamp(1_795_353_258_007);
@@ -72,6 +73,16 @@ pub(crate) fn end(completion: Completion) -> Conclusion {
         findings: Vec::new(),
         result: None,
     }
+}
+
+/// What an administrator did.
+pub(crate) fn administration() -> Event {
+    Event::Administration(Administration {
+        sid: person(2),
+        act: "key.rotate".to_owned(),
+        object: "key".to_owned(),
+        detail: Vec::new(),
+    })
 }
 
 /// All entries of a log.

@@ -1,5 +1,6 @@
 //! A witness: what it cosigns, what it refuses and why, and that it never contradicts itself.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,10 +8,10 @@ use haechi_audit::checkpoint::{Checkpoint, Trust, VerifiedCheckpoint};
 use haechi_audit::note::{KeyKind, Note, NoteError, Signer, VerifierKey};
 use haechi_audit::tree::{ConsistencyProof, Hash, HashError};
 use haechi_audit::witness::{
-    AddCheckpoint, KnownLog, LARGEST_REQUEST_BYTES, MOST_HASHES, Refusal, Reply, RequestError,
-    SIZE_TYPE, Said, StateError, Witness, WitnessConfig,
+    AddCheckpoint, KeysError, KnownLog, LARGEST_REQUEST_BYTES, MOST_HASHES, Refusal, Reply,
+    RequestError, SIZE_TYPE, Said, StateError, Witness, WitnessConfig, WitnessDirectory,
 };
-use haechi_core::{ManualClock, Secret, Timestamp};
+use haechi_core::{ManualClock, Secret, SeededEntropy, Timestamp};
 use proptest::prelude::*;
 
 use crate::trees::Leaves;
@@ -37,7 +38,7 @@ fn signers() -> Vec<Signer> {
 fn open(directory: &Path) -> Result<Witness, StateError> {
     let key = |signer: Signer| signer.verifier_key().clone();
     let config = WitnessConfig {
-        directory: directory.to_owned(),
+        directory: WitnessDirectory::open(directory)?,
         signers: signers(),
         logs: vec![
             KnownLog { origin: ORIGIN.to_owned(), keys: vec![key(log_signer())] },
@@ -201,8 +202,18 @@ fn evidence_is_told_from_what_anybody_can_send() {
     let (witness, mut log) = (open(folder.path()).unwrap(), Log::new(8));
     let say = |request: AddCheckpoint| witness.add_checkpoint(request.to_string().as_bytes());
     say(log.ask(0, 5)).unwrap();
-    assert!(say(Log::rewritten_at(8, 2).ask(5, 8)).unwrap_err().is_evidence());
+    let evidence = || std::fs::read_dir(folder.path().join("evidence")).ok()?.next();
+    assert!(!say(Log::rewritten_at(8, 2).ask(5, 8)).unwrap_err().is_evidence());
+    assert!(evidence().is_none());
     assert!(say(Log::rewritten_at(8, 2).ask(5, 5)).unwrap_err().is_evidence());
+    // Both checkpoints, as the log signed them.
+    let kept = std::fs::read_to_string(evidence().unwrap().unwrap().path()).unwrap();
+    let second = kept.rfind(&format!("\n{ORIGIN}\n5\n")).unwrap();
+    let (seen, other) = kept.split_at(second);
+    for text in [seen, other.trim_start()] {
+        let note = Note::parse(text.as_bytes()).unwrap();
+        assert_eq!(note.verify(&[log_signer().verifier_key().clone()]).unwrap().len(), 1);
+    }
     assert!(!say(log.ask(0, 8)).unwrap_err().is_evidence());
     assert!(!witness.add_checkpoint(b"").unwrap_err().is_evidence());
 }
@@ -244,6 +255,35 @@ fn what_it_did_not_write_itself_keeps_it_from_starting() {
     }
     std::fs::write(file.path(), written).unwrap();
     assert!(open(folder.path()).is_ok());
+}
+
+#[test]
+fn its_keys_are_made_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = |name: Option<&str>, seed| -> Result<Vec<String>, KeysError> {
+        let directory = WitnessDirectory::open(folder.path()).unwrap();
+        let made = directory.signers(name, true, &SeededEntropy::new(seed))?;
+        Ok(made.iter().map(|signer| signer.verifier_key().to_string()).collect())
+    };
+    assert!(matches!(keys(None, 1), Err(KeysError::Unnamed)));
+    assert!(matches!(keys(Some("a name"), 1), Err(KeysError::Name(_))));
+    let made = keys(Some("example.com/w"), 1).unwrap();
+    assert!(made.len() == 2 && made.iter().all(|key| key.starts_with("example.com/w+")));
+    assert_eq!(keys(None, 2).unwrap(), made);
+    assert_eq!(keys(Some("example.com/w"), 2).unwrap(), made);
+    assert!(matches!(keys(Some("example.com/x"), 2), Err(KeysError::OtherName { .. })));
+    let file = folder.path().join("key");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let written = std::fs::read_to_string(&file).unwrap();
+    for other in [String::new(), written.replace('\n', ""), format!("{written}x"), "x".repeat(9999)]
+    {
+        std::fs::write(&file, other).unwrap();
+        assert!(matches!(keys(None, 2), Err(KeysError::Malformed(_))));
+    }
+    // A witness that has seen something does not begin again under another key.
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(folder.path().join("logs/0"), "").unwrap();
+    assert!(matches!(keys(Some("example.com/w"), 2), Err(KeysError::Gone(_))));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `haechi audit`: what happened, and that nobody changed it.
 
 mod query;
+mod witness;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -10,6 +11,7 @@ use clap::Subcommand;
 use super::context::Context;
 use super::failure::Failure;
 use query::{Ask, Show, Tail};
+use witness::Witness;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
@@ -24,6 +26,7 @@ pub(super) enum Audit {
     /// Show one entry with its other half, whole
     #[command(after_long_help = "Example:\n  $ haechi audit show gateway-42")]
     Show(Show),
+    Witness(Witness),
 }
 
 impl Audit {
@@ -39,6 +42,7 @@ impl Audit {
                 ask.run(context, out, follow).await
             }
             Self::Show(show) => show.run(context, out).await,
+            Self::Witness(witness) => witness.run(context, out).await,
         }
     }
 }

@@ -94,7 +94,7 @@ impl Tls {
     }
 
     /// Completes a handshake.
-    pub(super) async fn accept(&self, stream: TcpStream) -> Result<Accepted, TlsError> {
+    pub(crate) async fn accept(&self, stream: TcpStream) -> Result<Accepted, TlsError> {
         let acceptor = self.acceptor.load_full();
         let stream = acceptor.accept(stream).await.map_err(TlsError::Handshake)?;
         let connection = stream.get_ref().1;
@@ -104,7 +104,7 @@ impl Tls {
     }
 
     /// Reloads on SIGHUP and when a file changes, until `stop`.
-    pub(super) async fn watch(self: Arc<Self>, stop: CancellationToken) {
+    pub(crate) async fn watch(self: Arc<Self>, stop: CancellationToken) {
         let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
         let mut ticks = tokio::time::interval(LOOK_INTERVAL);
         let mut seen = self.changed_at();
@@ -138,12 +138,12 @@ impl Tls {
 }
 
 /// A connection whose handshake is complete.
-pub(super) struct Accepted {
-    pub(super) stream: TlsStream<TcpStream>,
+pub(crate) struct Accepted {
+    pub(crate) stream: TlsStream<TcpStream>,
     /// Whether the peer chose HTTP/2.
-    pub(super) http2: bool,
+    pub(crate) http2: bool,
     /// What it proved to have the key of.
-    pub(super) certificate: Option<ClientCertificate>,
+    pub(crate) certificate: Option<ClientCertificate>,
 }
 
 fn acceptor(files: &TlsFiles, resolver: &Arc<Resolver>) -> Result<TlsAcceptor, TlsError> {

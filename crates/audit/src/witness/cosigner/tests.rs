@@ -13,7 +13,7 @@ const ORIGIN: &str = "example.com/log";
 /// Remembers in a directory; fails before or after, as it is told.
 #[derive(Debug)]
 struct Failing {
-    directory: Directory,
+    directory: WitnessDirectory,
     how: Arc<AtomicU8>,
 }
 
@@ -26,6 +26,8 @@ impl Keep for Failing {
             _ => self.directory.keep(origin, note).and_then(|()| failed()),
         }
     }
+
+    fn contradiction(&self, _: &str, _: &Note) {}
 }
 
 fn signer(name: &str, kind: KeyKind) -> Signer {
@@ -35,7 +37,7 @@ fn signer(name: &str, kind: KeyKind) -> Signer {
 fn open(directory: &std::path::Path) -> Witness {
     let log = signer(ORIGIN, KeyKind::Ed25519).verifier_key().clone();
     let config = WitnessConfig {
-        directory: directory.to_owned(),
+        directory: WitnessDirectory::open(directory).unwrap(),
         signers: vec![signer("w", KeyKind::Cosignature)],
         logs: vec![KnownLog { origin: ORIGIN.to_owned(), keys: vec![log] }],
     };
@@ -54,7 +56,7 @@ fn what_could_not_be_remembered_is_not_cosigned_and_never_contradicted() {
     for how in [1, 2] {
         let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let fails = Arc::new(AtomicU8::new(how));
-        let directory = Directory::open(folder.path()).unwrap();
+        let directory = WitnessDirectory::open(folder.path()).unwrap();
         let kept = Box::new(Failing { directory, how: Arc::clone(&fails) });
         let witness = open(elsewhere.path()).keeping_in(kept);
         let refused = witness.add_checkpoint(&first("one")).unwrap_err();
