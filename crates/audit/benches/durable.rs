@@ -1,4 +1,5 @@
-//! How fast entries become durable, how long a caller waits, and what one call costs.
+//! How fast entries become durable, how long a caller waits, and what one call costs, with the tree
+//! and its checkpoints and without; and how many bytes of disk an entry takes.
 //!
 //! One call is an intent and its outcome. The directory is a fresh one below `TMPDIR`: what is
 //! measured is that disk. `cargo bench -p haechi-audit --bench durable`.
@@ -8,10 +9,10 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use haechi_audit::{AuditConfig, AuditLog, Durability, Reader};
+use haechi_audit::{AuditConfig, AuditLog, Durability, NotaryConfig, Reader};
 use haechi_core::{
     Action, Clock, Commitment, Completion, Conclusion, Era, Intent, Means, ParameterName, Sealed,
-    Sid, Timestamp,
+    Secret, Sid, Timestamp,
 };
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -21,18 +22,23 @@ const PERIOD: Duration = Duration::from_millis(1500);
 fn main() -> Outcome<()> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    println!("durability callers   calls/s entries/s   ack p50   ack p99  CPU/call");
+    println!(
+        "durability signed callers   calls/s entries/s   ack p50   ack p99  CPU/call bytes/entry"
+    );
     for durability in [Durability::Kill, Durability::PowerCut] {
-        for callers in [1, 8, 64, 1024] {
-            runtime.block_on(measure(durability, callers))?;
+        for signed in [false, true] {
+            for callers in [1, 8, 64, 1024] {
+                runtime.block_on(measure(durability, signed, callers))?;
+            }
         }
     }
     Ok(())
 }
 
-async fn measure(durability: Durability, callers: usize) -> Outcome<()> {
+async fn measure(durability: Durability, signed: bool, callers: usize) -> Outcome<()> {
     let folder = tempfile::tempdir()?;
-    let config = AuditConfig { durability, ..AuditConfig::new(folder.path(), "bench") };
+    let notary = signed.then(|| NotaryConfig::new("bench", Secret::new(vec![1; 32])));
+    let config = AuditConfig { durability, notary, ..AuditConfig::new(folder.path(), "bench") };
     let (log, _) = AuditLog::open(config, Arc::new(SystemClock))?;
     // The next segment is prepared in the background; it is not what is measured.
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -42,23 +48,43 @@ async fn measure(durability: Durability, callers: usize) -> Outcome<()> {
     for task in tasks {
         waits.extend(task.await??);
     }
-    let (took, cpu) = (start.elapsed(), cpu_time()?.saturating_sub(cpu));
+    let took = start.elapsed();
+    let (entries, used) = (log.health().entries, used_bytes(folder.path(), &log)?);
+    // The last checkpoint is part of what the calls cost.
     log.close().await;
+    let cpu = cpu_time()?.saturating_sub(cpu);
     waits.sort_unstable();
     let at = |percent: usize| waits.get(waits.len() * percent / 100).copied().unwrap_or_default();
     let calls = waits.len();
     let rate = calls as f64 / took.as_secs_f64();
     println!(
-        "{durability:>10?} {callers:>7} {rate:>9.0} {:>9.0} {:>9.1?} {:>9.1?} {:>6.2} µs",
+        "{durability:>10?} {signed:>6} {callers:>7} {rate:>9.0} {:>9.0} {:>9.1?} {:>9.1?} {:>6.2} µs {:>6.0}",
         2.0 * rate,
         at(50),
         at(99),
         cpu.as_secs_f64() * 1e6 / calls as f64,
+        used / entries as f64,
     );
-    if durability == Durability::Kill && callers == 64 {
+    if durability == Durability::Kill && callers == 64 && signed {
         read(folder.path())?;
     }
     Ok(())
+}
+
+/// Bytes of the segments that are in use, and of the stored tree.
+fn used_bytes(log: &std::path::Path, audit: &AuditLog) -> Outcome<f64> {
+    let mut used = audit.health().bytes;
+    let current = format!("{:020}.seg", audit.health().segment);
+    for directory in ["segments", "tree"] {
+        let Ok(found) = std::fs::read_dir(log.join(directory)) else { continue };
+        for file in found {
+            let file = file?;
+            if file.file_name() != "next" && file.file_name() != current.as_str() {
+                used += file.metadata()?.len();
+            }
+        }
+    }
+    Ok(used as f64)
 }
 
 async fn call_for(log: AuditLog, period: Duration) -> Outcome<Vec<Duration>> {

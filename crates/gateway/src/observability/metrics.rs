@@ -27,6 +27,8 @@ const AUDIT_LAG: &str = "haechi_audit_waiting_entries";
 const AUDIT_ENTRIES: &str = "haechi_audit_entries";
 const AUDIT_OPEN: &str = "haechi_audit_open_intents";
 const AUDIT_WRITABLE: &str = "haechi_audit_writable";
+const AUDIT_SIGNED: &str = "haechi_audit_checkpoint_entries";
+const AUDIT_SIGNED_AT: &str = "haechi_audit_checkpoint_timestamp_seconds";
 const DROPPED: &str = "haechi_upstream_messages_dropped";
 
 /// Starts collecting; the handle shows what was collected. To be called once.
@@ -51,6 +53,8 @@ fn describe() {
     describe_gauge!(SESSIONS, "Legacy sessions");
     describe_gauge!(AUDIT_LAG, "Entries whose callers wait for them to be durable");
     describe_gauge!(AUDIT_ENTRIES, "Entries in the audit log");
+    describe_gauge!(AUDIT_SIGNED, "Entries under the audit log's newest checkpoint");
+    describe_gauge!(AUDIT_SIGNED_AT, "When the newest checkpoint was signed, since 1970");
     describe_gauge!(AUDIT_OPEN, "Calls under way, as the audit log sees it");
     describe_gauge!(AUDIT_WRITABLE, "1 when the next call could be recorded");
     describe_gauge!(DROPPED, "Messages of upstreams that belonged to nobody");
@@ -136,6 +140,10 @@ pub(crate) fn observe(guard: &Guard) {
     gauge!(AUDIT_OPEN).set(approximate(audit.open));
     gauge!(AUDIT_WRITABLE).set(if audit.writable { 1.0 } else { 0.0 });
     gauge!(DROPPED).set(approximate(guard.dropped_messages()));
+    if let Some(signed) = guard.rooms().audit.checkpoints().and_then(|it| it.borrow().clone()) {
+        gauge!(AUDIT_SIGNED).set(approximate(signed.checkpoint.size()));
+        gauge!(AUDIT_SIGNED_AT).set(approximate(signed.at.as_secs()));
+    }
 }
 
 /// A count as Prometheus keeps it: exact up to 2^53.
