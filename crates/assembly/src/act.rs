@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use haechi_audit::retention::Archived;
 use haechi_core::{Secret, Sid, StoredUser};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::{ClientView, NewClient, Work, WorkState};
+
+/// Archives that one [`Act::PruneLog`] can name, so that the entry of it has room for all.
+pub const MOST_ARCHIVES: usize = 16;
 
 /// One change.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -153,6 +157,30 @@ pub enum Act {
         /// How many entries.
         entries: u64,
     },
+    /// Holds the audit log: nothing of it is given up.
+    HoldLog {
+        /// What the hold is called.
+        name: String,
+        /// Why; nothing personal.
+        reason: String,
+    },
+    /// Ends a hold on the audit log.
+    ReleaseLog {
+        /// Which.
+        name: String,
+    },
+    /// Gives up the oldest entries of the audit log.
+    PruneLog {
+        /// The first entry that is kept: the first of a segment.
+        minimum: u64,
+        /// Where the segments before it were archived, at most [`MOST_ARCHIVES`]; absent: nowhere.
+        archived: Option<Vec<Archived>>,
+    },
+    /// Signs the certificate of an erasure that is finished, with where the log tells of it.
+    CertifyErasure {
+        /// Who was erased.
+        sid: String,
+    },
     /// Records work that a command does in its own process: before it begins, and how it went.
     Record {
         /// What work.
@@ -214,6 +242,20 @@ pub enum Done {
     Key {
         /// Its `kid`.
         key_id: String,
+    },
+    /// What of the audit log was given up.
+    Pruned {
+        /// The first entry that is kept.
+        minimum: u64,
+        /// How many segments went.
+        segments: u64,
+        /// How many entries were in them.
+        entries: u64,
+    },
+    /// A certificate was signed.
+    Certified {
+        /// The lines of the signatures; what they sign is [`crate::certificate_text`].
+        signatures: Vec<String>,
     },
     /// Whether anything changed.
     Changed {

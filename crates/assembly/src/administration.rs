@@ -1,18 +1,23 @@
 //! What administrators change, and how it is recorded: asked before, and how it went after.
 
 mod grants;
+mod keeping;
+
+pub use keeping::certificate_text;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use haechi_audit::{AuditLog, RecordError};
+use haechi_audit::retention::{ArchiveError, HoldError, PruneError};
+use haechi_audit::{AuditLog, ReadError, RecordError};
 use haechi_core::{Administration, Event, Restriction, SealError, Sid, StoredUser, Timestamp};
 use haechi_identity::{AdministrationError, NewApiKey, NewUser, StopTarget};
+use haechi_vault::SubjectError;
 
 use crate::control::{self, ControlError};
 use crate::{
-    Act, ApiKeyView, AssemblyError, ClientAdministrationError, DataDirectory, Done, Log, OpenedLog,
-    Rooms, Settings, UserView,
+    Act, ApiKeyView, AssemblyError, ClientAdministrationError, DataDirectory, Done, Log,
+    MOST_ARCHIVES, OpenedLog, Rooms, Settings, UserView,
 };
 
 /// Who vouches for users of the operating system.
@@ -43,6 +48,33 @@ pub enum Failure {
     /// Linked accounts could not be forgotten.
     #[error(transparent)]
     Accounts(#[from] haechi_core::StoreError),
+    /// Legal holds stand against it.
+    #[error("{}", held(.0))]
+    Held(Vec<String>),
+    /// Nobody can tell whether a hold stands, or it could not be changed.
+    #[error(transparent)]
+    Hold(#[from] HoldError),
+    /// The log's segments cannot be listed.
+    #[error(transparent)]
+    Segments(#[from] ReadError),
+    /// A segment was not archived.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// Nothing of the log was given up.
+    #[error(transparent)]
+    Prune(#[from] PruneError),
+    /// The vault says no.
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
+    /// The log signs nothing now.
+    #[error("the audit log cannot sign this now")]
+    NotSigned(#[source] RecordError),
+    /// More archives are named than an entry has room for.
+    #[error("one act gives up {MOST_ARCHIVES} archived segments at most")]
+    TooManyArchives,
+    /// Its thread was cut off.
+    #[error("the work was cut off")]
+    CutOff,
     /// The parts could not be put together.
     #[error(transparent)]
     Assembly(#[from] AssemblyError),
@@ -60,10 +92,24 @@ impl Failure {
             Self::Client(error) => error.help().map(str::to_owned),
             Self::LivesTooLong(_) => Some("name an end with `--expires-in`".to_owned()),
             Self::Assembly(error) => error.help().map(str::to_owned),
+            Self::Held(_) => Some(
+                "`haechi audit hold list` shows what holds, and why; it ends by whoever set it"
+                    .to_owned(),
+            ),
+            Self::Hold(error) => Some(error.help().to_owned()),
+            Self::Archive(error) => Some(error.help().to_owned()),
+            Self::Prune(error) => Some(error.help().to_owned()),
             Self::Control(error) => error.help(),
             _ => None,
         }
     }
+}
+
+/// Names of holds, as a sentence.
+fn held(names: &[String]) -> String {
+    let shown: Vec<&str> = names.iter().take(8).map(String::as_str).collect();
+    let more = if names.len() > shown.len() { ", …" } else { "" };
+    format!("legal holds stand against it: {}{more}", shown.join(", "))
 }
 
 /// Does what administrators ask, and records it.
@@ -91,11 +137,14 @@ impl Administrator {
         let actor = self.rooms.sealer.sid(OPERATING_SYSTEM, &uid.to_string()).await?;
         let mut entry = self.entry(&act, actor).await;
         if let Act::Record { state, .. } = act {
-            self.note(&entry, state.as_str()).await.map_err(Failure::NotRecorded)?;
+            self.note(&entry, state.as_str()).await.map(drop).map_err(Failure::NotRecorded)?;
             return Ok(Done::Changed { changed: true });
         }
-        self.note(&entry, "asked").await.map_err(Failure::NotRecorded)?;
-        let done = self.change(act).await;
+        let asked = self.note(&entry, "asked").await.map_err(Failure::NotRecorded)?;
+        let done = match act {
+            act if act.is_of_keeping() => self.keep(act, asked).await,
+            act => self.change(act).await,
+        };
         match &done {
             Ok(Done::User(user)) => entry.object.clone_from(&user.sid),
             Ok(Done::Client(client)) => entry.object.clone_from(&client.client_id),
@@ -128,10 +177,10 @@ impl Administrator {
         noted.map(drop).map_err(Failure::NotRecorded)
     }
 
-    async fn note(&self, entry: &Administration, state: &str) -> Result<(), RecordError> {
+    async fn note(&self, entry: &Administration, state: &str) -> Result<u64, RecordError> {
         let mut entry = entry.clone();
         entry.detail.insert(0, state.to_owned());
-        self.audit.note(Event::Administration(entry)).await.map(drop)
+        self.audit.note(Event::Administration(entry)).await
     }
 
     async fn entry(&self, act: &Act, sid: Sid) -> Administration {
@@ -195,6 +244,14 @@ impl Administrator {
             Act::RevealNames { entries } => {
                 ("audit.names", "audit".to_owned(), vec![format!("entries:{entries}")])
             }
+            Act::HoldLog { name, reason } => {
+                ("audit.hold", name.clone(), vec![format!("reason:{reason}")])
+            }
+            Act::ReleaseLog { name } => ("audit.release", name.clone(), vec![]),
+            Act::PruneLog { minimum, archived } => {
+                ("audit.prune", "audit".to_owned(), keeping::told(*minimum, archived.as_deref()))
+            }
+            Act::CertifyErasure { sid } => ("subject.certify", sid.clone(), vec![]),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use haechi_audit::repair::{self, Loss, RepairError, Repaired};
 use haechi_audit::{AuditConfig, AuditLog, NotaryConfig, OpenError, Recovery};
 use haechi_client::Client;
 use haechi_core::{
@@ -275,6 +276,26 @@ impl Rooms {
         }
     }
 
+    /// Says what is wrong with the gateway's log, and changes nothing. `None`: it would open.
+    ///
+    /// # Errors
+    ///
+    /// [`RepairError`] where nobody can tell.
+    pub async fn examine_log(&self, settings: &Settings) -> Result<Option<Loss>, RepairError> {
+        let (config, clock) = (self.gateway_log(settings), Arc::clone(&self.clock));
+        aside(move || repair::examine(&config, clock)).await
+    }
+
+    /// Sets the gateway's log aside, which lost entries, and begins another.
+    ///
+    /// # Errors
+    ///
+    /// [`RepairError`].
+    pub async fn accept_loss(&self, settings: &Settings) -> Result<Repaired, RepairError> {
+        let (config, clock) = (self.gateway_log(settings), Arc::clone(&self.clock));
+        aside(move || repair::accept_loss(config, clock)).await
+    }
+
     fn notary(&self, origin: &str) -> NotaryConfig {
         NotaryConfig::new(origin, self.audit_seed.clone())
     }
@@ -297,6 +318,16 @@ impl Rooms {
     pub async fn check_store(&self) -> Result<(), StoreError> {
         self.store.epoch().await.map(drop)
     }
+}
+
+/// Runs what reads whole files where it may take its time.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RepairError> + Send + 'static,
+) -> Result<T, RepairError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        let source = std::io::Error::other(error);
+        Err(RepairError::File { path: PathBuf::from("audit"), source })
+    })
 }
 
 /// A log whose writer this process is.

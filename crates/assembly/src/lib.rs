@@ -18,8 +18,8 @@ mod upkeep;
 mod watch;
 mod work;
 
-pub use act::{Act, ApiKeyView, Done, Password, StopView, UserView};
-pub use administration::{Administrator, Failure, administer};
+pub use act::{Act, ApiKeyView, Done, MOST_ARCHIVES, Password, StopView, UserView};
+pub use administration::{Administrator, Failure, administer, certificate_text};
 pub use assembly::{Assembly, AssemblyError, Extras, Log, OpenedLog, Rooms};
 pub use clients::{ClientAdministrationError, ClientView, NewClient};
 pub use configured_clients::ConfiguredClients;

@@ -79,13 +79,14 @@ impl Safe {
     }
 
     /// Does what time asks for: finishes erasures that were cut off or undone by a restore, deletes
-    /// the tokens whose time is over, destroys the key versions that are due. For the start, and for
-    /// now and then.
-    pub async fn tidy(&self) -> Tidied {
+    /// the tokens whose time is over, destroys the key versions that are due; while a legal hold stands
+    /// (`held`), no key. For the start, and for now and then.
+    pub async fn tidy(&self, held: bool) -> Tidied {
+        let destroyed = if held { Ok(Vec::new()) } else { self.vault.destroy_due().await };
         Tidied {
             erased: self.subjects.finish_erasures().await,
             expired: self.subjects.expire().await,
-            destroyed: self.vault.destroy_due().await,
+            destroyed,
         }
     }
 }

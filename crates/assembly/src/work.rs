@@ -43,6 +43,10 @@ pub enum Work {
     AccountLink,
     /// A person's account at an upstream was forgotten.
     AccountUnlink,
+    /// Segments of the audit log were archived.
+    AuditArchive,
+    /// The audit log lost entries, was set aside, and began anew.
+    AuditRepair,
 }
 
 impl Work {
@@ -67,6 +71,8 @@ impl Work {
             Self::SubjectName => "subject.name",
             Self::AccountLink => "account.link",
             Self::AccountUnlink => "account.unlink",
+            Self::AuditArchive => "audit.archive",
+            Self::AuditRepair => "audit.repair",
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::tail::Surroundings;
 use crate::{AuditConfig, AuditLog, generation, recovery, segment};
 
 /// What stays where it is.
-const KEPT: [&str; 3] = ["lock", "lost", "generation"];
+const KEPT: [&str; 4] = ["lock", "lost", "generation", "holds.json"];
 
 /// What is wrong with a log that cannot be opened, and what going on without it loses.
 #[derive(Debug)]

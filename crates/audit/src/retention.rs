@@ -13,11 +13,13 @@ mod hold;
 mod prune;
 mod recipient;
 mod segments;
+mod signed;
 
 pub use archive::{Archive, ArchiveError, Archived, archive};
 pub use hold::{Hold, HoldError, Holds};
 pub use prune::{PruneError, Pruned, Pruning};
 pub use recipient::{Recipient, RecipientError};
 pub use segments::{WholeSegment, whole_segments};
+pub use signed::archive_all;
 
 pub(crate) use prune::{Limits, prune, resume};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use haechi_core::{Event, TokenAct, TokenActKind};
+use haechi_core::{Administration, Event, TokenAct, TokenActKind};
 
 use crate::{AuthorizationServer, OAuthError};
 
@@ -53,6 +53,28 @@ impl AuthorizationServer {
             reason: act.reason.map(str::to_owned),
         });
         let noted = rooms.audit.note(event).await;
+        noted.map(drop).map_err(|_| OAuthError::unavailable("not-recorded"))
+    }
+
+    /// Records what a person changed of its own account, or a client of itself, before or just after it
+    /// happened. `object` and `detail` are words and ids, never personal data.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::record`].
+    pub(crate) async fn record_change(
+        &self,
+        who: &str,
+        act: &str,
+        object: &str,
+        detail: Vec<String>,
+    ) -> Result<(), OAuthError> {
+        let rooms = self.rooms.guard.rooms();
+        let sid = rooms.identity.sid_of(who).await;
+        let sid = sid.map_err(|_| OAuthError::unavailable("sealer-unavailable"))?;
+        let detail = std::iter::once("self".to_owned()).chain(detail).collect();
+        let entry = Administration { sid, act: act.to_owned(), object: object.to_owned(), detail };
+        let noted = rooms.audit.note(Event::Administration(entry)).await;
         noted.map(drop).map_err(|_| OAuthError::unavailable("not-recorded"))
     }
 }

@@ -76,11 +76,25 @@ pub struct Certificate {
     pub remains: Vec<PathBuf>,
     /// Copies of the keys of persons that have not expired.
     pub subject_key_backups: Vec<KeyCopy>,
-    /// The checkpoint of the audit log that whoever erased has named.
-    pub checkpoint: Option<String>,
+    /// The entry of the audit log that says so, and how long the log was when it did: with a proof of
+    /// that entry, the certificate shows when it was made. Absent until [`crate::Subjects::certify`].
+    pub logged: Option<Logged>,
     /// A value that was sealed for the person just before, so that the proof can be made again:
     /// unpadded base64url.
     pub control: String,
+}
+
+/// Where in the audit log an erasure stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logged {
+    /// The id of the entry.
+    pub entry: String,
+    /// The name of the log.
+    pub origin: String,
+    /// The size of its checkpoint, which covers the entry.
+    pub size: u64,
+    /// The root hash under that checkpoint, in Base64.
+    pub root: String,
 }
 
 /// A copy of the keys of persons.

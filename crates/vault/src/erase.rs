@@ -13,7 +13,7 @@ use haechi_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::{
-    Certificate, Deleted, DestroyedKey, FORM, KEPT, KeyCopy, remains, verdict,
+    Certificate, Deleted, DestroyedKey, FORM, KEPT, KeyCopy, Logged, remains, verdict,
 };
 use crate::erase_probe::{Probe, ProbeValue, Search, Where};
 use crate::subject_sealer::NAME;
@@ -33,8 +33,6 @@ pub struct ErasureRequest {
     pub ground: String,
     /// Folders with ordinary backups, which are searched for the proof.
     pub backups: Vec<PathBuf>,
-    /// The checkpoint of the audit log, for the certificate.
-    pub checkpoint: Option<String>,
     /// What stands in the audit log sealed for the person, each with its purpose: it is tried in the
     /// proof too. An erasure that is finished after a crash goes without.
     pub sealed: Vec<(String, Sealed)>,
@@ -54,7 +52,6 @@ impl ErasureRequest {
 struct Progress {
     ground: String,
     backups: Vec<PathBuf>,
-    checkpoint: Option<String>,
     keys: Vec<DestroyedKey>,
     control: String,
     deleted: Deleted,
@@ -134,6 +131,19 @@ impl Subjects {
         read(sid, &record.unwrap_or_default())
     }
 
+    /// Notes in the certificate of a finished erasure where the audit log tells of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::certificate`].
+    pub async fn certify(&self, sid: &Sid, logged: Logged) -> Result<Certificate, SubjectError> {
+        let mut certificate = self.certificate(sid).await?;
+        certificate.logged = Some(logged);
+        let record = write(&certificate)?;
+        self.stores.registry.finish_erasure(sid, &record, self.clock.now()).await?;
+        Ok(certificate)
+    }
+
     /// Makes the proof of a finished erasure once more: with other backups, or after a copy expired.
     ///
     /// # Errors
@@ -150,7 +160,8 @@ impl Subjects {
         values.extend(request.sealed());
         certificate.deleted.tokens += self.stores.tokens.delete_by_subject(sid).await?;
         certificate.after = self.search(sid, &certificate.keys, &values, request.backups).await?;
-        certificate.checkpoint = request.checkpoint.or(certificate.checkpoint);
+        // What is proved now, the entry of then does not say.
+        certificate.logged = None;
         self.conclude(certificate, destroyed_at).await
     }
 
@@ -192,7 +203,7 @@ impl Subjects {
             after,
             remains: Vec::new(),
             subject_key_backups: Vec::new(),
-            checkpoint: progress.checkpoint,
+            logged: None,
             control: progress.control,
         };
         self.conclude(certificate, destroyed_at).await
@@ -224,7 +235,6 @@ impl Subjects {
         let mut progress = Progress {
             ground: request.ground,
             backups: request.backups,
-            checkpoint: request.checkpoint,
             keys: Vec::new(),
             control: String::new(),
             deleted: Deleted::default(),

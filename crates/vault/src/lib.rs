@@ -36,7 +36,7 @@ mod working;
 
 pub use backup::{BackedUpFile, BackupError, BackupPlan, Manifest, back_up};
 pub use backup_keys::{KeyBackupError, LONGEST_SUBJECT_KEY_BACKUP, RestoredKeys};
-pub use certificate::{Certificate, Deleted, DestroyedKey, KeyCopy, Verdict};
+pub use certificate::{Certificate, Deleted, DestroyedKey, KeyCopy, Logged, Verdict};
 pub use config::{Retention, VaultConfig};
 pub use derive::derived_key;
 pub use erase::ErasureRequest;

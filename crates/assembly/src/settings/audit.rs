@@ -1,11 +1,16 @@
 //! `[audit]` and `[storage]`: where what happened is kept, and everything else.
 
+mod keep;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use haechi_audit::{AuditConfig, Durability};
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+pub use keep::KeepSettings;
+use keep::RawKeep;
 
 use super::problem::Problems;
 use super::value::{duration, path, size};
@@ -25,6 +30,8 @@ pub struct AuditSettings {
     pub node: String,
     /// Names this log on its checkpoints.
     pub origin: String,
+    /// How long entries are kept, and where they go then.
+    pub keep: KeepSettings,
 }
 
 /// How the audit log is kept.
@@ -46,6 +53,8 @@ pub(crate) struct RawAudit {
     /// `example.com/audit/gateway`; `localhost/audit/<node>` by default. Choose it before the first
     /// start: a log cannot be given another name.
     origin: Option<String>,
+    /// How long entries are kept, and where they go then.
+    keep: RawKeep,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -56,7 +65,7 @@ enum RawDurability {
 }
 
 impl RawAudit {
-    pub(crate) fn check(self, problems: &mut Problems) -> AuditSettings {
+    pub(crate) fn check(self, base: &Path, problems: &mut Problems) -> AuditSettings {
         let standard = AuditConfig::new("", "gateway");
         let (least, most) = (AuditConfig::LEAST_SEGMENT_BYTES, AuditConfig::LARGEST_SEGMENT_BYTES);
         let segment_bytes = problems.read(
@@ -93,7 +102,8 @@ impl RawAudit {
             Some(RawDurability::Kill) => Durability::Kill,
             Some(RawDurability::PowerCut) | None => Durability::PowerCut,
         };
-        AuditSettings { durability, segment_bytes, reserve_bytes, group_delay, node, origin }
+        let keep = self.keep.check(base, problems);
+        AuditSettings { durability, segment_bytes, reserve_bytes, group_delay, node, origin, keep }
     }
 }
 

@@ -34,7 +34,7 @@ use haechi_policy::Role;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use audit::AuditSettings;
+pub use audit::{AuditSettings, KeepSettings};
 pub use authorization::AuthorizationSettings;
 pub use federation::{FederationSettings, PeopleSettings, ProviderClaims};
 pub use limits::LimitSettings;
@@ -386,7 +386,7 @@ impl RawSettings {
             password: self.password.check(problems),
             lockout: self.lockout.check(problems),
             api_key: self.api_key.check(problems),
-            audit: self.audit.check(problems),
+            audit: self.audit.check(base, problems),
             storage: self.storage.check(base, problems),
             log: self.log.check(),
             telemetry: self.telemetry.check(problems),

@@ -6,6 +6,12 @@ use super::AuditLog;
 use crate::retention::{self, Limits, PruneError, Pruned, Pruning};
 
 impl AuditLog {
+    /// What names this log in its entries.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.handle.shared.around.node
+    }
+
     /// Gives up the entries before `pruning.minimum`, one caller after the other. Blocks while archives
     /// are read. Whoever calls has recorded it before, and looked whether a hold stands.
     ///

@@ -15,9 +15,11 @@ use super::age::Sealing;
 use super::file::{staged, sync_parent};
 use super::recipient::Recipient;
 use super::segments::WholeSegment;
+use crate::checkpoint::TrustError;
 use crate::disk::{self, DiskFile};
 use crate::scan::{Frames, Step};
 use crate::segment;
+use crate::tile::TileError;
 use crate::tree::{Hash, Node, Nodes};
 
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -58,6 +60,12 @@ pub enum ArchiveError {
     /// Nobody could open it.
     #[error("an archive has no recipient")]
     NoRecipient,
+    /// The log's newest checkpoint is not its own.
+    #[error("the log's newest checkpoint is not its own")]
+    Checkpoint(#[source] TrustError),
+    /// The stored hashes are missing or wrong.
+    #[error("the stored hashes of the log's tree are not those of its newest checkpoint")]
+    Tree(#[source] TileError<io::Error>),
     /// An entry does not read as it was written, or is not the one the tree says.
     #[error("entry {sequence} in `{segment}` is not the one that the log's tree says")]
     Damaged {
@@ -89,6 +97,10 @@ impl ArchiveError {
     pub const fn help(&self) -> &'static str {
         match self {
             Self::NoRecipient => "name one with `--recipient age1…`",
+            Self::Checkpoint(error) => error.help(),
+            Self::Tree(_) => {
+                "start the gateway again, which makes the hashes anew from the entries, and try again"
+            }
             Self::Damaged { .. } => {
                 "keep a copy of the log's directory and look into it with `haechi audit verify`; \
                  nothing is given up"

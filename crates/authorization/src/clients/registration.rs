@@ -72,6 +72,8 @@ impl AuthorizationServer {
             created_at: now,
             expires_at: Some(now.after(UNUSED)),
         };
+        let id = &stored.client_id;
+        self.record_change(id, "client.register", id, Vec::new()).await?;
         self.stores.clients.add(stored.clone()).await?;
         let mut answer = metadata.to_value();
         if let Some(members) = answer.as_object_mut() {

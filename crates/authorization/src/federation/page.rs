@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use haechi_client::TokenRequestError;
-use haechi_core::{StoredGrant, TicketKind, TokenActKind};
+use haechi_core::{StoredGrant, StoredUser, TicketKind, TokenActKind};
 use haechi_face::{Language, reply};
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Method, Response};
@@ -142,7 +142,11 @@ impl AuthorizationServer {
         let arrived = finished.map_err(|error| told(name, &error))?;
         match arrived.purpose.clone() {
             Purpose::SignIn(ticket) => self.comes_in(visit, arrived, ticket).await,
-            Purpose::Link(_) => Ok(see_other("/oauth/account")),
+            Purpose::Link(user_id) => {
+                let detail = vec![format!("linked:{name}")];
+                self.record_change(&user_id, "user.login", "user", detail).await?;
+                Ok(see_other("/oauth/account"))
+            }
         }
     }
 
@@ -153,6 +157,7 @@ impl AuthorizationServer {
         ticket: Option<String>,
     ) -> Result<Response<Bytes>, OAuthError> {
         let Arrived { user, methods, details, authenticated_at, .. } = arrived;
+        self.record_newcomer(&user).await?;
         if !self.record_sign_in(visit, &user.user_id, None).await {
             return Err(not_recorded());
         }
@@ -175,6 +180,19 @@ impl AuthorizationServer {
         Ok(with_cookie(response, Cookie::Visitor.end(visit)))
     }
 
+    /// Records a user whom a provider's word just made.
+    pub(crate) async fn record_newcomer(&self, user: &StoredUser) -> Result<(), OAuthError> {
+        let Some(federation) = self.federation.as_deref() else { return Ok(()) };
+        if user.last_sign_in_at.is_some() {
+            return Ok(());
+        }
+        let Some((provider, _)) = federation.home_of(user).await? else { return Ok(()) };
+        let provider = format!("provider:{}", provider.config.name);
+        let roles = user.roles.iter().map(|role| format!("role:{role}"));
+        let detail = std::iter::once(provider).chain(roles).collect();
+        self.record_change(&user.user_id, "user.add", "user", detail).await
+    }
+
     /// The provider says that somebody signed out there (Back-Channel Logout §2.5 and §2.8).
     async fn signed_out_there(
         &self,
@@ -191,6 +209,17 @@ impl AuthorizationServer {
             Ok(ended) => {
                 let (sessions, grants) = (ended.sessions, ended.grants);
                 tracing::info!(provider = name, sessions, grants, "signed out at a provider");
+                if let Some(user_id) = &ended.user_id {
+                    let detail = vec![
+                        format!("provider:{name}"),
+                        format!("sessions:{sessions}"),
+                        format!("grants:{grants}"),
+                    ];
+                    let noted = self.record_change(user_id, "user.sign-out", "user", detail).await;
+                    if let Err(error) = noted {
+                        return self.problem(visit, &error);
+                    }
+                }
                 let mut response = Response::new(Bytes::new());
                 reply::guard_headers(&mut response);
                 let no_store = HeaderValue::from_static("no-store");

@@ -196,6 +196,7 @@ impl AuthorizationServer {
                 return Ok(see_other("/oauth/sign-in"));
             }
             Some("end-factor") => {
+                self.note_own(&session, "user.second-factor", "removed").await?;
                 self.factors().remove(&session.user.user_id, id).await?;
             }
             Some("new-codes") => {
@@ -211,17 +212,38 @@ impl AuthorizationServer {
     /// Takes a client's access: its tokens are refused from the next request on.
     async fn end_client(&self, session: &BrowserSession, id: &str) -> Result<(), OAuthError> {
         let (user_id, now) = (&session.user.user_id, self.now());
+        let consents = self.stores.consents.list(user_id, Some(id)).await?;
+        let grants = self.stores.grants.list(Some(user_id), Some(id), now).await?;
+        if consents.is_empty() && grants.is_empty() {
+            return Ok(());
+        }
+        let detail = vec![format!("grants:{}", grants.len())];
+        self.record_change(user_id, "grant.revoke", id, detail).await?;
         self.stores.consents.remove(user_id, id).await?;
-        for grant in self.stores.grants.list(Some(user_id), Some(id), now).await? {
+        for grant in grants {
             self.stores.grants.revoke(&grant.grant_id, now).await?;
         }
         Ok(())
+    }
+
+    /// Records what a person changes of its own account: `what` is a fixed word.
+    pub(super) async fn note_own(
+        &self,
+        session: &BrowserSession,
+        act: &str,
+        what: &str,
+    ) -> Result<(), OAuthError> {
+        let user_id = &session.user.user_id;
+        let sid = self.rooms.identity.sid_of(user_id).await;
+        let sid = sid.map_err(|_| OAuthError::unavailable("sealer-unavailable"))?;
+        self.record_change(user_id, act, &sid.0, vec![what.to_owned()]).await
     }
 
     async fn end_one_session(&self, session: &BrowserSession, id: &str) -> Result<(), OAuthError> {
         let all = self.stores.sessions.list(&session.user.user_id).await?;
         let named = all.iter().find(|stored| URL_SAFE_NO_PAD.encode(stored.sha256) == id);
         if let Some(named) = named {
+            self.note_own(session, "user.sign-out", "browser").await?;
             self.stores.sessions.remove(&named.sha256).await?;
         }
         Ok(())
@@ -233,6 +255,7 @@ impl AuthorizationServer {
         let linked = |one: &&StoredLogin| one.created_at != session.user.created_at;
         let named = |one: &&StoredLogin| login_id(&one.issuer, &one.subject) == id;
         if let Some(login) = all.iter().filter(linked).find(named) {
+            self.note_own(session, "user.login", "unlinked").await?;
             self.stores.logins.remove(&login.issuer, &login.subject).await?;
         }
         Ok(())

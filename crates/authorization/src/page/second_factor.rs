@@ -295,6 +295,8 @@ impl AuthorizationServer {
         method: &str,
     ) -> Result<Response<Bytes>, OAuthError> {
         let user_id = &scene.session.user.user_id;
+        let kind = if method == "otp" { "added:totp" } else { "added:passkey" };
+        self.note_own(scene.session, "user.second-factor", kind).await?;
         let all = self.factors().list(user_id).await?;
         if all.iter().any(|factor| factor.kind == FactorKind::RecoveryCodes) {
             return self.proved(visit, scene, method).await;
@@ -313,6 +315,7 @@ impl AuthorizationServer {
         session: &BrowserSession,
         onward: String,
     ) -> Result<Response<Bytes>, OAuthError> {
+        self.note_own(session, "user.second-factor", "recovery-codes").await?;
         let codes = self.factors().new_recovery_codes(&session.user.user_id).await?;
         let shown = codes.iter().filter_map(|code| code.expose_str().map(str::to_owned)).collect();
         let frame = Frame::new(visit, "account", None);

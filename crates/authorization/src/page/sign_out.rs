@@ -41,6 +41,9 @@ impl AuthorizationServer {
         let form = Form::of_body(visit)?;
         self.check_form(visit, &form, Cookie::Session.read(visit), PURPOSE)?;
         let session = self.session(visit).await?;
+        if let Some(session) = &session {
+            self.note_own(session, "user.sign-out", "browser").await?;
+        }
         self.end_session(visit).await?;
         let frame = Frame::new(visit, "sign-out", None);
         let elsewhere = match &session {

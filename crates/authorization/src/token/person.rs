@@ -21,10 +21,12 @@ impl AuthorizationServer {
             return self.standing_user(&login.user_id).await;
         }
         let Some(federation) = &self.federation else { return Err(unknown()) };
-        federation.newcomer(issuer, subject, claims).await.map_err(|error| {
+        let made = federation.newcomer(issuer, subject, claims).await.map_err(|error| {
             tracing::debug!(reason = error.word(), "a person of another issuer is nobody here");
             if error.is_verdict() { unknown() } else { OAuthError::unavailable(error.word()) }
-        })
+        })?;
+        self.record_newcomer(&made).await?;
+        Ok(made)
     }
 }
 

@@ -4,7 +4,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
-use haechi_assembly::{Settings, SettingsError, compile_policy, policy_source};
+use haechi_assembly::{Rooms, Settings, SettingsError, compile_policy, policy_source};
+use haechi_audit::OpenError;
+use haechi_audit::repair::RepairError;
 use haechi_core::{Clock as _, UpstreamName};
 use haechi_policy::{Matrix, Policy};
 use serde_json::{Value, json};
@@ -72,6 +74,9 @@ impl Check {
         found: &mut Findings,
     ) -> Result<(), Failure> {
         found.look_at_files(settings);
+        if !self.offline {
+            found.look_at_log(context, settings).await?;
+        }
         let mut tools = Vec::new();
         if !self.offline && !settings.upstreams.is_empty() {
             let discovered = discover(settings, context.directory(settings)?).await?;
@@ -147,6 +152,25 @@ impl Findings {
                 "callers without credentials come in, and no rule lets them do anything".to_owned(),
             );
         }
+    }
+
+    /// A log that lost entries would refuse every call. One that a gateway writes now was looked at
+    /// when that started.
+    async fn look_at_log(&mut self, context: &Context, settings: &Settings) -> Result<(), Failure> {
+        let directory = context.directory(settings)?;
+        if !directory.audit().exists() {
+            return Ok(());
+        }
+        let rooms = Rooms::open(settings, directory).await?;
+        match rooms.examine_log(settings).await {
+            Ok(None) | Err(RepairError::Open(OpenError::Locked { .. })) => {}
+            Ok(Some(loss)) => {
+                let wrong = super::audit::repair::wrong(context, &loss.problem);
+                self.problems.push(format!("{wrong}; `haechi audit repair`"));
+            }
+            Err(error) => self.problems.push(super::failure::chain(&error)),
+        }
+        Ok(())
     }
 
     fn json(&self) -> Value {

@@ -44,6 +44,12 @@ impl Failure {
         Self { help: help.map(Into::into), ..self }
     }
 
+    /// With another step beside the one there is.
+    pub(super) fn or_help(self, other: &str) -> Self {
+        let help = self.help.map_or_else(|| other.to_owned(), |help| format!("{help}; or {other}"));
+        Self { help: Some(help), ..self }
+    }
+
     /// There is no answer, because of `error` and what caused it.
     pub(super) fn of(error: &(dyn Error + '_)) -> Self {
         Self::unknown(chain(error))
@@ -156,7 +162,9 @@ impl From<haechi_assembly::Failure> for Failure {
         match error {
             E::Identity(error) => error.into(),
             E::Client(error) => error.into(),
-            E::LivesTooLong(_) => Self::no(error.to_string()).maybe_help(help),
+            E::LivesTooLong(_) | E::Held(_) | E::Prune(_) => {
+                Self::no(chain(&error)).maybe_help(help)
+            }
             E::Control(ControlError::Refused { message, .. }) => Self::no(message).maybe_help(help),
             error => Self::of(&error).maybe_help(help),
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use haechi_assembly::settings::KeepSettings;
 use haechi_assembly::{Act, Administrator, Assembly, Control, Log, Rooms, Settings, Tidied, Watch};
 use haechi_face::Language;
 use haechi_identity::KeyTurn;
@@ -17,6 +18,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
 
+use super::audit::repair::refused;
 use super::carriers::Carriers;
 use super::context::Context;
 use super::desk;
@@ -44,7 +46,8 @@ impl Serve {
         let settings = context.required_settings()?;
         let directory = context.directory(&settings)?;
         let listener = listen(settings.listen.address).await?;
-        let assembly = Assembly::open(&settings, directory, &Log::Gateway).await?;
+        let assembly = Assembly::open(&settings, directory, &Log::Gateway).await;
+        let assembly = assembly.map_err(|error| refused(context, error))?;
         let stop = stop_signals()?;
         serve(Serving { settings, assembly, listener, language: context.language, stop }).await
     }
@@ -267,7 +270,10 @@ impl Keeper {
                 () = self.new_keys.notified() => self.give_new_keys(),
                 _ = forgetting.tick() => {
                     // On its own: an erasure that is finished reads whole files.
-                    tokio::spawn(tidy(self.assembly.rooms.clone(), self.administrator.clone()));
+                    let keep = self.settings.audit.keep.clone();
+                    let (rooms, administrator) =
+                        (self.assembly.rooms.clone(), self.administrator.clone());
+                    tokio::spawn(tidy(rooms, administrator, keep));
                     if let Err(error) = self.assembly.rooms.forget_ended().await {
                         tracing::warn!(error = chain(&error), "what has ended was not forgotten");
                     }
@@ -376,8 +382,19 @@ impl Keeper {
 }
 
 /// Retention, keys that are due, erasures that were cut off. What is gone for good is recorded.
-async fn tidy(rooms: Rooms, administrator: Administrator) {
-    let Tidied { erased, expired, destroyed } = rooms.safe.tidy().await;
+async fn tidy(rooms: Rooms, administrator: Administrator, keep: KeepSettings) {
+    // Where nobody can tell whether a hold stands, one does.
+    let held = match rooms.refuse_while_held().await {
+        Ok(()) => false,
+        Err(error) => {
+            tracing::info!(reason = chain(&error), "no key is destroyed, and no entry given up");
+            true
+        }
+    };
+    if !held && let Err(error) = administrator.give_up_old(&keep).await {
+        tracing::error!(error = chain(&error), "old entries of the audit log were not given up");
+    }
+    let Tidied { erased, expired, destroyed } = rooms.safe.tidy(held).await;
     let record = async |act: &str, object: String| {
         tracing::info!(act, object, "done when it was time");
         let recorded = administrator.record(act, &object, vec!["done".to_owned()]).await;
@@ -392,6 +409,9 @@ async fn tidy(rooms: Rooms, administrator: Administrator) {
                     tracing::error!(error = chain(&error), "linked accounts were not forgotten");
                 }
                 record("subject.erase", certificate.sid.to_string()).await;
+                if let Err(error) = administrator.certify_erasure(&certificate.sid).await {
+                    tracing::error!(error = chain(&error), "a certificate was not signed");
+                }
             }
         }
         Err(error) => tracing::error!(error = chain(&error), "erasures were not finished"),

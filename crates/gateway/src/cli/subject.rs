@@ -38,10 +38,10 @@ pub(super) enum Subject {
     #[command(
         after_long_help = "Example:\n  $ haechi subject hold C-1001 --id case-7 --reason 'claim of 2026'"
     )]
-    Hold(change::Hold),
+    Hold(Hold),
     /// End a hold
     #[command(after_long_help = "Example:\n  $ haechi subject release C-1001 --id case-7")]
-    Release(change::Release),
+    Release(Release),
     /// Let a person's keys rest: no value is opened and none protected, until it is lifted
     #[command(after_long_help = "Example:\n  $ haechi subject restrict C-1001")]
     Restrict(change::Restrict),
@@ -55,6 +55,8 @@ pub(super) enum Subject {
     RegisterAgain(change::RegisterAgain),
 }
 
+pub(super) use change::{Hold, Release};
+
 /// Which person.
 #[derive(Debug, Args)]
 pub(super) struct Who {
@@ -66,6 +68,11 @@ pub(super) struct Who {
 }
 
 impl Who {
+    /// Whoever `who` names, whoever vouches for it.
+    pub(super) const fn of(who: String) -> Self {
+        Self { who, issuer: None }
+    }
+
     /// The person's sid; nobody is registered by asking.
     async fn sid(&self, rooms: &Rooms) -> Result<Sid, Failure> {
         if let Some(issuer) = &self.issuer {

@@ -10,7 +10,8 @@ use haechi_core::{
 };
 use haechi_storage::Sqlite;
 use haechi_vault::{
-    DATA_SUBJECT, ErasureRequest, KeyChoice, Retention, SubjectError, VaultConfig, Verdict,
+    Certificate, DATA_SUBJECT, ErasureRequest, KeyChoice, Logged, Retention, SubjectError,
+    VaultConfig, Verdict,
 };
 use tokio::sync::{Semaphore, oneshot};
 
@@ -57,16 +58,24 @@ async fn an_erased_person_is_unreadable_and_the_certificate_proves_it() {
     assert!(wrapped.iter().all(|wrapped| stands_in(folder.path(), wrapped)));
 
     let backups = vec![copies.path().to_owned()];
-    let checkpoint = Some("note".to_owned());
     let in_log = vec![("who".to_owned(), sealed.clone())];
-    let request = ErasureRequest { backups, checkpoint, sealed: in_log, ..request() };
+    let request = ErasureRequest { backups, sealed: in_log, ..request() };
     let certificate = people.subjects.erase(&ann, request).await.unwrap();
     assert_eq!(certificate.verdict, Verdict::Erased, "{certificate:#?}");
     assert_eq!(certificate.complete_from.as_deref(), Some(&*certificate.destroyed_at));
     assert_eq!(certificate.keys.len(), 2);
     assert_eq!((certificate.deleted.keys, certificate.deleted.tokens), (2, 2));
     assert_eq!(certificate.deleted.names, 1);
-    assert_eq!(certificate.checkpoint.as_deref(), Some("note"));
+    assert_eq!(certificate.logged, None);
+    let logged = Logged {
+        entry: "gateway-42".to_owned(),
+        origin: "log.example".to_owned(),
+        size: 43,
+        root: "root".to_owned(),
+    };
+    let certified = people.subjects.certify(&ann, logged.clone()).await.unwrap();
+    assert_eq!(certified, Certificate { logged: Some(logged), ..certificate.clone() });
+    assert_eq!(people.subjects.certificate(&ann).await.unwrap(), certified);
     // The search before found both keys and opened the control, the name, the two stored values
     // and what the log holds with them; the same search afterwards, in more files, found and opened nothing.
     assert_eq!((certificate.before.values, certificate.before.values_opened), (5, 5));

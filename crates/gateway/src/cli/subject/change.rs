@@ -78,6 +78,10 @@ pub(in crate::cli) struct RegisterAgain {
 }
 
 impl Hold {
+    pub(in crate::cli) const fn new(who: Who, id: String, reason: String, json: bool) -> Self {
+        Self { who, id, reason, json }
+    }
+
     pub(in crate::cli) async fn run(
         self,
         context: &Context,
@@ -96,6 +100,10 @@ impl Hold {
 }
 
 impl Release {
+    pub(in crate::cli) const fn new(who: Who, id: String, json: bool) -> Self {
+        Self { who, id, json }
+    }
+
     pub(in crate::cli) async fn run(
         self,
         context: &Context,

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use haechi_assembly::Work;
+use haechi_assembly::{Act, Done, Rooms, Work, certificate_text};
+use haechi_audit::note::{Note, Signature};
 use haechi_core::{Secret, Sid};
 use haechi_vault::{Certificate, ErasureRequest, Verdict};
 
@@ -26,7 +27,8 @@ pub(in crate::cli) struct Erase {
     /// A folder with backups, to be searched for the proof; may be given several times
     #[arg(long, value_name = "DIR")]
     backup: Vec<PathBuf>,
-    /// Where the certificate is written; `erasure-<SID>.json` in the present folder by default
+    /// Where the certificate is written, as a note that the audit log signed; `erasure-<SID>.note` in
+    /// the present folder by default
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
     /// Do not ask
@@ -51,7 +53,6 @@ impl Erase {
             ground: self.ground.clone(),
             // Whoever finishes an erasure that was cut off may stand in another folder.
             backups: self.backup.iter().map(|it| it.canonicalize().unwrap_or(it.clone())).collect(),
-            checkpoint: None,
             sealed: log::sealed(&records, &sid),
         };
         let job = Job::new(Work::SubjectErase, &sid.0).with("backups", self.backup.len());
@@ -66,13 +67,16 @@ impl Erase {
             let forgotten = rooms.forget_access(&names).await;
             forgotten.map_err(|error| Failure::of(&error))?;
             let verdict = format!("verdict:{}", word(certificate.verdict));
-            Ok((certificate, vec![verdict]))
+            Ok(((), vec![verdict]))
         });
-        let certificate = certificate.await?;
+        certificate.await?;
+        let (certificate, note) = certified(context, &rooms, &sid).await?;
         let file = self.certificate.clone();
-        let file = file.unwrap_or_else(|| PathBuf::from(format!("erasure-{sid}.json")));
-        let text = serde_json::to_vec_pretty(&certificate)?;
-        write_private(&file, &Secret::new(text))?;
+        let file = file.unwrap_or_else(|| PathBuf::from(format!("erasure-{sid}.note")));
+        // A line end is added to what is written.
+        let text = note.to_string();
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        write_private(&file, &Secret::new(text.as_bytes().to_vec()))?;
         if self.json {
             print_json(out, &certificate)?;
         } else {
@@ -104,6 +108,29 @@ impl Erase {
         std::io::stdin().lock().read_line(&mut typed)?;
         if typed.trim() == "erase" { Ok(()) } else { Err(Failure::no("nothing was erased")) }
     }
+}
+
+/// The certificate with where the log tells of it, and the same as a note that the log signed.
+async fn certified(
+    context: &Context,
+    rooms: &Rooms,
+    sid: &Sid,
+) -> Result<(Certificate, Note), Failure> {
+    let done = context.administer(Act::CertifyErasure { sid: sid.to_string() }).await?;
+    let Done::Certified { signatures } = done else {
+        return Err(Failure::unknown("the certificate was not signed"));
+    };
+    let certificate = rooms.safe.subjects.certificate(sid).await.map_err(of_subject)?;
+    let origin = certificate.logged.as_ref().map_or("", |logged| logged.origin.as_str());
+    let lines = certificate_text(&certificate);
+    let text = std::iter::once(format!("{origin}/erasure")).chain(lines);
+    let text = text.fold(String::new(), |text, line| text + &line + "\n");
+    let mut note = Note::new(text).map_err(|error| Failure::of(&error))?;
+    for line in signatures {
+        let signature = line.parse::<Signature>().map_err(|error| Failure::of(&error))?;
+        note.add(signature);
+    }
+    Ok((certificate, note))
 }
 
 const fn word(verdict: Verdict) -> &'static str {

@@ -136,7 +136,11 @@ impl Destroy {
                 .help("it does nothing from the moment it is condemned: leave `--now` out"));
         }
         let delay = read_duration(&self.delay).map_err(Failure::unknown)?;
-        let vault = context.rooms().await?.safe.vault;
+        let rooms = context.rooms().await?;
+        if !self.cancel {
+            rooms.refuse_while_held().await?;
+        }
+        let vault = rooms.safe.vault;
         let (key, version) = (self.key.to_string(), self.version);
         let job = Job::new(Work::VaultDestroy, &key)
             .with("version", version.map_or("all".to_owned(), |version| version.to_string()))
