@@ -127,8 +127,8 @@ pub struct Rooms {
     pub client: Client,
     /// Persons' own accounts at upstreams.
     pub accounts: Arc<dyn AccountStore>,
-    /// What the keys of the logs are made from.
-    audit_seed: Secret,
+    /// What the keys of the logs are made from: Ed25519, and ML-DSA-44.
+    audit_seeds: [Secret; 2],
 }
 
 impl Rooms {
@@ -163,8 +163,9 @@ impl Rooms {
         let store = Sqlite::open(&path).await.map_err(AssemblyError::Store)?;
         let opened = Safe::open(&settings.vault, &directory, &store, provider, chance()).await;
         let (safe, file_key) = opened?;
-        let audit_seed = haechi_vault::derived_key(&file_key, &["audit log", "Ed25519"]);
-        let audit_seed = audit_seed.map_err(AssemblyError::Vault)?;
+        let seed = |kind| haechi_vault::derived_key(&file_key, &["audit log", kind]);
+        let seeds = seed("Ed25519").and_then(|first| Ok([first, seed("ML-DSA-44")?]));
+        let audit_seeds = seeds.map_err(AssemblyError::Vault)?;
         let sealer: Arc<dyn Sealer> = Arc::clone(&safe.sealer) as _;
         let all = Arc::new(store.clone());
         let limits = FetchLimits { reach: settings.outbound.reach, ..FetchLimits::default() };
@@ -210,7 +211,7 @@ impl Rooms {
             outbound,
             client,
             accounts,
-            audit_seed,
+            audit_seeds,
         })
     }
 
@@ -253,7 +254,7 @@ impl Rooms {
                 segment_bytes: RUN_SEGMENT_BYTES,
                 reserve_bytes: RUN_RESERVE_BYTES,
                 durability: settings.audit.durability,
-                notary: Some(self.notary(&format!("{}/run-{instance}", settings.audit.origin))),
+                notary: Some(self.notary(settings, &format!("/run-{instance}"))),
                 ..AuditConfig::new(self.directory.run(&instance), format!("run-{instance}"))
             };
             match self.open_one(config).await {
@@ -271,7 +272,7 @@ impl Rooms {
             segment_bytes: audit.segment_bytes,
             group_delay: audit.group_delay.min(Duration::from_millis(2)),
             reserve_bytes: audit.reserve_bytes,
-            notary: Some(self.notary(&audit.origin)),
+            notary: Some(self.notary(settings, "")),
             ..AuditConfig::new(self.directory.audit(), audit.node.clone())
         }
     }
@@ -296,8 +297,12 @@ impl Rooms {
         aside(move || repair::accept_loss(config, clock)).await
     }
 
-    fn notary(&self, origin: &str) -> NotaryConfig {
-        NotaryConfig::new(origin, self.audit_seed.clone())
+    /// How a log signs whose name is the gateway's with `more` behind it.
+    fn notary(&self, settings: &Settings, more: &str) -> NotaryConfig {
+        let [seed, post_quantum] = &self.audit_seeds;
+        let post_quantum = settings.audit.post_quantum.then(|| post_quantum.clone());
+        let origin = format!("{}{more}", settings.audit.origin);
+        NotaryConfig { post_quantum, ..NotaryConfig::new(origin, seed.clone()) }
     }
 
     async fn open_one(&self, config: AuditConfig) -> Result<OpenedLog, OpenError> {
@@ -409,7 +414,11 @@ impl Assembly {
         let epoch = clock.now().as_millis();
         let (policy, warnings) = compile_policy(settings, Vec::new(), epoch)?;
         let rooms = Rooms::open_at(settings, directory, clock).await?;
-        let OpenedLog { audit, recovery, directory: log } = rooms.open_log(settings, log).await?;
+        let opened = rooms.open_log(settings, log).await?;
+        if *log == Log::Gateway {
+            rooms.ask_witnesses(settings, &opened.audit);
+        }
+        let OpenedLog { audit, recovery, directory: log } = opened;
         let hall = haechi_guard::Rooms {
             identity: Arc::clone(&rooms.identity),
             audit: audit.clone(),

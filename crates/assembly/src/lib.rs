@@ -16,6 +16,7 @@ mod surroundings;
 mod unseen;
 mod upkeep;
 mod watch;
+mod witnesses;
 mod work;
 
 pub use act::{Act, ApiKeyView, Done, MOST_ARCHIVES, Password, StopView, UserView};

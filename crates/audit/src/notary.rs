@@ -32,6 +32,8 @@ pub struct NotaryConfig {
     pub origin: String,
     /// The seed of its Ed25519 key (RFC 8032 §5.1.5), 32 bytes.
     pub seed: Secret,
+    /// The seed of an ML-DSA-44 key (FIPS 204 §5.1), 32 bytes, by which checkpoints are signed too.
+    pub post_quantum: Option<Secret>,
     /// How long entries may be there without a checkpoint over them; a second at most is wanted.
     pub period: Duration,
     /// How long nothing may happen before the log says that it is alive: silence is evidence too.
@@ -47,6 +49,7 @@ impl NotaryConfig {
         Self {
             origin: origin.into(),
             seed,
+            post_quantum: None,
             period: Duration::from_secs(1),
             heartbeat: Duration::from_secs(60),
             patience: Duration::from_secs(60),

@@ -1,10 +1,12 @@
 //! `[audit]` and `[storage]`: where what happened is kept, and everything else.
 
 mod keep;
+mod witness;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use haechi_audit::witness::WitnessPolicy;
 use haechi_audit::{AuditConfig, Durability};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -14,6 +16,7 @@ use keep::RawKeep;
 
 use super::problem::Problems;
 use super::value::{duration, path, size};
+use witness::RawWitnesses;
 
 /// How the audit log is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,10 @@ pub struct AuditSettings {
     pub origin: String,
     /// How long entries are kept, and where they go then.
     pub keep: KeepSettings,
+    /// Whether its checkpoints are signed by ML-DSA-44 too.
+    pub post_quantum: bool,
+    /// Who must see the log.
+    pub witnesses: Option<WitnessPolicy>,
 }
 
 /// How the audit log is kept.
@@ -55,6 +62,10 @@ pub(crate) struct RawAudit {
     origin: Option<String>,
     /// How long entries are kept, and where they go then.
     keep: RawKeep,
+    /// Whether checkpoints are signed by ML-DSA-44 too, which a quantum computer does not forge.
+    post_quantum: bool,
+    /// Who must see the log, and what it means when they do not.
+    witnesses: RawWitnesses,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -103,7 +114,17 @@ impl RawAudit {
             Some(RawDurability::PowerCut) | None => Durability::PowerCut,
         };
         let keep = self.keep.check(base, problems);
-        AuditSettings { durability, segment_bytes, reserve_bytes, group_delay, node, origin, keep }
+        AuditSettings {
+            durability,
+            segment_bytes,
+            reserve_bytes,
+            group_delay,
+            node,
+            origin,
+            keep,
+            post_quantum: self.post_quantum,
+            witnesses: self.witnesses.check(problems),
+        }
     }
 }
 

@@ -49,8 +49,10 @@ impl Signing {
             0 | 1 => config.origin.clone(),
             later => format!("{}/{later}", config.origin),
         };
-        let signer = Signer::from_seed(origin.clone(), KeyKind::Ed25519, &config.seed);
-        let signers = vec![signer.map_err(OpenError::Key)?];
+        let second = config.post_quantum.as_ref().map(|seed| (KeyKind::MlDsa44, seed));
+        let keys = [(KeyKind::Ed25519, &config.seed)].into_iter().chain(second);
+        let signers = keys.map(|(kind, seed)| Signer::from_seed(origin.clone(), kind, seed));
+        let signers = signers.collect::<Result<_, _>>().map_err(OpenError::Key)?;
         let (latest, _) = watch::channel(None);
         let (turn, bell) = (Mutex::default(), Condvar::new());
         Ok(Self { config, origin, signers, latest, turn, bell })

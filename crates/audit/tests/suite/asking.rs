@@ -275,6 +275,26 @@ async fn one_of_two_is_enough_when_one_is_wanted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_log_may_sign_against_quantum_computers_too() {
+    let home = tempfile::tempdir().unwrap();
+    let post_quantum = Some(Secret::new(vec![5; 32]));
+    for (post_quantum, count) in [(None, 1), (post_quantum, 2), (None, 1)] {
+        let notary =
+            NotaryConfig { post_quantum, ..NotaryConfig::new(ORIGIN, Secret::new(vec![1; 32])) };
+        let config = AuditConfig { notary: Some(notary), ..config(home.path(), Durability::Kill) };
+        let (log, _) = AuditLog::open(config, Arc::new(ManualClock::at(NOW))).unwrap();
+        call(&log).await.unwrap();
+        let signed = log.checkpoint_now().await.unwrap();
+        let keys = log.verifier_keys();
+        assert_eq!((keys.len(), signed.note.verify(&keys).unwrap().len()), (count, count));
+        for key in keys {
+            assert_eq!(signed.note.verify(&[key]).unwrap().len(), 1, "each is good alone");
+        }
+        log.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_signs_nothing_has_nothing_to_show() {
     let home = tempfile::tempdir().unwrap();
     let config = config(home.path(), Durability::Kill);

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use haechi_core::{Action, UpstreamName};
+use haechi_audit::witness::Cosigning;
+use haechi_core::{Action, Timestamp, UpstreamName};
 use haechi_guard::{Answer, AnswerBody, Guard, Refusal};
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
@@ -29,6 +30,11 @@ const AUDIT_OPEN: &str = "haechi_audit_open_intents";
 const AUDIT_WRITABLE: &str = "haechi_audit_writable";
 const AUDIT_SIGNED: &str = "haechi_audit_checkpoint_entries";
 const AUDIT_SIGNED_AT: &str = "haechi_audit_checkpoint_timestamp_seconds";
+const COSIGNED: &str = "haechi_audit_cosigned_entries";
+const COSIGNED_AGE: &str = "haechi_audit_cosigned_age_seconds";
+const WITNESSES_MISSING: &str = "haechi_audit_witnesses_missing";
+const WITNESS_SIZE: &str = "haechi_audit_witness_entries";
+const WITNESS_FAILURES: &str = "haechi_audit_witness_failures";
 const DROPPED: &str = "haechi_upstream_messages_dropped";
 
 /// Starts collecting; the handle shows what was collected. To be called once.
@@ -57,6 +63,11 @@ fn describe() {
     describe_gauge!(AUDIT_SIGNED_AT, "When the newest checkpoint was signed, since 1970");
     describe_gauge!(AUDIT_OPEN, "Calls under way, as the audit log sees it");
     describe_gauge!(AUDIT_WRITABLE, "1 when the next call could be recorded");
+    describe_gauge!(COSIGNED, "Entries that as many witnesses have seen as are wanted");
+    describe_gauge!(COSIGNED_AGE, Unit::Seconds, "How long ago they saw them");
+    describe_gauge!(WITNESSES_MISSING, "1 when they have not for longer than the grace");
+    describe_gauge!(WITNESS_SIZE, "Entries that a witness has seen since the start");
+    describe_gauge!(WITNESS_FAILURES, "How often a witness did not cosign since the start");
     describe_gauge!(DROPPED, "Messages of upstreams that belonged to nobody");
 }
 
@@ -143,6 +154,23 @@ pub(crate) fn observe(guard: &Guard) {
     if let Some(signed) = guard.rooms().audit.checkpoints().and_then(|it| it.borrow().clone()) {
         gauge!(AUDIT_SIGNED).set(approximate(signed.checkpoint.size()));
         gauge!(AUDIT_SIGNED_AT).set(approximate(signed.at.as_secs()));
+    }
+    if let Some(cosigning) = guard.rooms().audit.cosigning() {
+        observe_witnesses(&cosigning, guard.rooms().clock.now());
+    }
+}
+
+/// Names of witnesses are those of the settings.
+fn observe_witnesses(cosigning: &Cosigning, now: Timestamp) {
+    gauge!(COSIGNED).set(approximate(cosigning.size));
+    gauge!(WITNESSES_MISSING).set(if cosigning.missing { 1.0 } else { 0.0 });
+    if let Some(at) = cosigning.at {
+        gauge!(COSIGNED_AGE).set(now.since(at).as_secs_f64());
+    }
+    for witness in &cosigning.witnesses {
+        gauge!(WITNESS_SIZE, "witness" => witness.name.clone()).set(approximate(witness.size));
+        gauge!(WITNESS_FAILURES, "witness" => witness.name.clone())
+            .set(approximate(witness.failures));
     }
 }
 
