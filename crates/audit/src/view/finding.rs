@@ -180,6 +180,23 @@ impl Finding {
         }
     }
 
+    /// The entry it is about, or the first of those.
+    #[must_use]
+    pub const fn entry(&self) -> Option<u64> {
+        match self {
+            Self::Changed { index } | Self::Repeated { index } | Self::ClockBack { index, .. } => {
+                Some(*index)
+            }
+            Self::Swapped { one: first, .. }
+            | Self::Moved { place: first, .. }
+            | Self::Removed { first, .. }
+            | Self::Unreadable { first, .. }
+            | Self::ChangedBetween { first, .. }
+            | Self::Shorter { entries: first, .. } => Some(*first),
+            _ => None,
+        }
+    }
+
     /// A fixed word for programs.
     #[must_use]
     pub const fn word(&self) -> &'static str {

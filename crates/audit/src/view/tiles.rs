@@ -129,6 +129,23 @@ impl View {
         self.verified(trust)
     }
 
+    /// The root hash of the first `size` entries.
+    ///
+    /// # Errors
+    ///
+    /// As [`View::prove`].
+    pub fn root_at(&self, size: u64, trust: &Trust) -> Result<Hash, ViewError> {
+        let checkpoint = self.verified(trust)?;
+        let newest = checkpoint.checkpoint().size();
+        if size > newest {
+            let error = ProveError::NoSuchEntry { index: size, size: newest };
+            return Err(ViewError::Prove(error));
+        }
+        self.with_tree(checkpoint.checkpoint(), |tree| {
+            crate::tree::root(size, tree).map_err(ViewError::Tree)
+        })
+    }
+
     /// Proves that the first `new_size` entries begin with the first `old_size`.
     ///
     /// # Errors

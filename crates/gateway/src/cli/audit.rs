@@ -3,9 +3,12 @@
 mod archive;
 mod hold;
 mod keep;
+mod prove;
 mod prune;
 mod query;
 pub(in crate::cli) mod repair;
+mod verify;
+mod whom;
 mod witness;
 
 use std::io::Write;
@@ -17,9 +20,11 @@ use super::context::Context;
 use super::failure::Failure;
 use archive::Archive;
 use hold::Hold;
+use prove::{CheckProof, Consistency, ExportTiles, Key, Newest, Prove};
 use prune::Prune;
 use query::{Ask, Show, Tail};
 use repair::Repair;
+use verify::Verify;
 use witness::Witness;
 
 #[derive(Debug, Subcommand)]
@@ -57,6 +62,38 @@ pub(super) enum Audit {
         Exit status: 0 nothing is wrong, or it was repaired; 1 entries are lost; 2 it could not be told."
     )]
     Repair(Repair),
+    /// Verify that nobody changed a log: every entry is hashed and held against its checkpoint
+    #[command(
+        after_long_help = "Example:\n  $ haechi audit verify\n  $ haechi audit verify --log audit --key gateway.vkey --against kept --remember kept\n\n\
+        Exit status: 0 whole, 1 changed, 2 could not tell."
+    )]
+    Verify(Verify),
+    /// Write a proof that an entry is in the log, which others check offline
+    #[command(
+        after_long_help = "Example:\n  $ haechi audit prove gateway-42 --entry-out gateway-42.json"
+    )]
+    Prove(Prove),
+    /// Check such a proof, on any machine
+    #[command(
+        after_long_help = "Example:\n  $ haechi audit check-proof gateway-42.tlog-proof --entry gateway-42.json --key gateway.vkey\n\n\
+        Exit status: 0 the entry is in the log, 1 it is not shown to be, 2 could not tell."
+    )]
+    CheckProof(CheckProof),
+    /// Show that a log only grew between two checkpoints
+    #[command(
+        after_long_help = "Example:\n  $ haechi audit consistency kept\n  $ haechi audit consistency 1000 2000 --json\n\n\
+        Exit status: 0 it grew, 1 it was changed, 2 could not tell."
+    )]
+    Consistency(Consistency),
+    /// Write a log as files that other programs read (C2SP tlog-tiles)
+    #[command(after_long_help = "Example:\n  $ haechi audit export-tiles /srv/log")]
+    ExportTiles(ExportTiles),
+    /// Print the newest signed checkpoint
+    #[command(after_long_help = "Example:\n  $ haechi audit checkpoint > kept")]
+    Checkpoint(Newest),
+    /// Print the key by which the log's checkpoints are verified
+    #[command(after_long_help = "Example:\n  $ haechi audit key > gateway.vkey")]
+    Key(Key),
 }
 
 impl Audit {
@@ -77,6 +114,13 @@ impl Audit {
             Self::Prune(prune) => prune.run(context, out).await,
             Self::Hold(hold) => hold.run(context, out).await,
             Self::Repair(repair) => repair.run(context, out).await,
+            Self::Verify(verify) => verify.run(context, out),
+            Self::Prove(prove) => prove.run(context, out),
+            Self::CheckProof(check) => check.run(context, out),
+            Self::Consistency(consistency) => consistency.run(context, out),
+            Self::ExportTiles(export) => export.run(context, out),
+            Self::Checkpoint(newest) => newest.run(context, out),
+            Self::Key(key) => key.run(context, out),
         }
     }
 }

@@ -15,7 +15,7 @@ pub(super) const NO: u8 = 1;
 pub(super) const COULD_NOT_TELL: u8 = 2;
 
 /// Why a command did not do what it was asked: what to say, what to do next, how to end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Failure {
     code: u8,
     message: String,

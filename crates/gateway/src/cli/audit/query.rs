@@ -195,7 +195,7 @@ async fn sid_of(user: &str, rooms: &Rooms) -> Result<Sid, Failure> {
 }
 
 /// `2h` ago, or seconds since 1970-01-01T00:00:00Z.
-fn moment(text: &str) -> Result<Timestamp, Failure> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, Failure> {
     if let Ok(secs) = text.parse() {
         return Ok(Timestamp::from_secs(secs));
     }
