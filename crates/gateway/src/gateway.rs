@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use config::{HttpConfig, HttpLimits};
 pub(crate) use routes::{Place, Route, Routes};
 
+use crate::transport::http::PublishedLog;
 use crate::transport::together::Together;
 
 /// Says whether everything a call needs works now: `Err` names what does not, in a fixed word.
@@ -41,6 +42,8 @@ pub(crate) struct Parts {
     pub(crate) ready: Readiness,
     /// What `/metrics` shows.
     pub(crate) metrics: Option<PrometheusHandle>,
+    /// What `/audit` shows.
+    pub(crate) log: Option<PublishedLog>,
 }
 
 /// The gateway. Made once, shared in an `Arc`.
@@ -52,6 +55,7 @@ pub(crate) struct Gateway {
     pub(crate) names: Names,
     pub(crate) ready: Readiness,
     pub(crate) metrics: Option<PrometheusHandle>,
+    pub(crate) log: Option<PublishedLog>,
     /// Cancelled when the gateway stops: streams that would never end by themselves end then.
     pub(crate) stopping: CancellationToken,
     routes: ArcSwap<Routes>,
@@ -61,7 +65,7 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Puts the parts together.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { guard, identity, authorization, http, routes, ready, metrics } = parts;
+        let Parts { guard, identity, authorization, http, routes, ready, metrics, log } = parts;
         let together = Together::new(Arc::clone(&guard), upstreams(&routes));
         let routes = Routes::new(&http, routes, &together);
         if let Some(authorization) = &authorization {
@@ -75,6 +79,7 @@ impl Gateway {
             http,
             ready,
             metrics,
+            log,
             stopping: CancellationToken::new(),
             routes: ArcSwap::from_pointee(routes),
             together,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use haechi_audit::{AuditConfig, AuditLog, Durability};
+use haechi_audit::{AuditConfig, AuditLog, Durability, NotaryConfig};
 use haechi_core::{
     Entropy, Fetch, FetchError, Fetched, ManualClock, Secret, SeededEntropy, Timestamp,
 };
@@ -74,6 +74,7 @@ impl TestRooms {
         let mut audit = AuditConfig::new(folder.join("audit"), "test");
         audit.durability = Durability::Kill;
         audit.segment_bytes = 1 << 20;
+        audit.notary = Some(NotaryConfig::new("guard.example/log", Secret::new(vec![9; 32])));
         let (audit, _) = AuditLog::open(audit, clock.clone()).unwrap();
         let (sealed_by, told_by) = (sealer.clone(), clock.clone());
         let rooms =

@@ -1,6 +1,7 @@
 //! `[audit]` and `[storage]`: where what happened is kept, and everything else.
 
 mod keep;
+mod publish;
 mod witness;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use serde::Deserialize;
 
 pub use keep::KeepSettings;
 use keep::RawKeep;
+pub use publish::Publish;
 
 use super::problem::Problems;
 use super::value::{duration, path, size};
@@ -39,6 +41,8 @@ pub struct AuditSettings {
     pub post_quantum: bool,
     /// Who must see the log.
     pub witnesses: Option<WitnessPolicy>,
+    /// What monitors on other machines may read of it over HTTP.
+    pub publish: Publish,
 }
 
 /// How the audit log is kept.
@@ -66,6 +70,9 @@ pub(crate) struct RawAudit {
     post_quantum: bool,
     /// Who must see the log, and what it means when they do not.
     witnesses: RawWitnesses,
+    /// What monitors on other machines may read at `/audit/…`: `nothing` (the default), `hashes` or
+    /// `entries`. This machine may always read checkpoint and hashes.
+    publish: Publish,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -124,6 +131,7 @@ impl RawAudit {
             keep,
             post_quantum: self.post_quantum,
             witnesses: self.witnesses.check(problems),
+            publish: self.publish,
         }
     }
 }

@@ -34,7 +34,7 @@ use haechi_policy::Role;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use audit::{AuditSettings, KeepSettings};
+pub use audit::{AuditSettings, KeepSettings, Publish};
 pub use authorization::AuthorizationSettings;
 pub use federation::{FederationSettings, PeopleSettings, ProviderClaims};
 pub use limits::LimitSettings;

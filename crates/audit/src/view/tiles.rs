@@ -3,7 +3,8 @@
 use std::io;
 
 use super::{View, ViewError};
-use crate::checkpoint::{Checkpoint, Trust, VerifiedCheckpoint};
+use crate::checkpoint::{Checkpoint, Trust, TrustError, VerifiedCheckpoint};
+use crate::note::Note;
 use crate::proof::EntryProof;
 use crate::stored::StoredTiles;
 use crate::tile::{Content, Tile, TileBuilder, TileError, TileReader, TileSource};
@@ -89,6 +90,53 @@ impl View {
             }
             other => other,
         }
+    }
+
+    /// A tile or entry bundle as a monitor asks for it: one that the newest checkpoint covers, or
+    /// the beginning of one, as an older checkpoint had it. `None` when there is none, or its
+    /// entries were pruned.
+    ///
+    /// Nothing is made anew here: strangers may ask.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError::Tree`] when the stored hashes are not those of the checkpoint.
+    pub fn published(&self, tile: Tile) -> Result<Option<Vec<u8>>, ViewError> {
+        let Some(checkpoint) = self.stated()? else { return Ok(None) };
+        let whole = Tile::at(tile.content(), tile.index(), checkpoint.size());
+        let Some(whole) = whole.filter(|whole| tile.width() <= whole.width()) else {
+            return Ok(None);
+        };
+        let mut tree = self.stored_tree(&checkpoint).map_err(ViewError::Tree)?;
+        if let Content::Hashes { .. } = tile.content() {
+            let bytes = tree.tile(whole).map_err(ViewError::Tree)?;
+            return Ok(bytes.get(..usize::from(tile.width()) * Hash::BYTES).map(<[u8]>::to_vec));
+        }
+        let Some(bytes) = self.bundle(tile)? else { return Ok(None) };
+        tree.entries(tile, &bytes).map_err(ViewError::Tree)?;
+        Ok(Some(bytes))
+    }
+
+    /// The newest checkpoint as a monitor asks for it, with the cosignatures that it has by now.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError::File`].
+    pub fn published_checkpoint(&self) -> Result<Option<Vec<u8>>, ViewError> {
+        let Some(newest) = self.checkpoint()? else { return Ok(None) };
+        let text = |bytes: &[u8]| Note::parse(bytes).ok().map(|note| note.text().to_owned());
+        let cosigned =
+            self.cosigned()?.filter(|it| text(it).is_some() && text(it) == text(&newest));
+        Ok(Some(cosigned.unwrap_or(newest)))
+    }
+
+    /// What the newest checkpoint says. Nobody has verified it.
+    fn stated(&self) -> Result<Option<Checkpoint>, ViewError> {
+        let Some(bytes) = self.checkpoint()? else { return Ok(None) };
+        let note =
+            Note::parse(&bytes).map_err(|error| ViewError::Checkpoint(TrustError::Note(error)))?;
+        let checkpoint = note.text().parse();
+        checkpoint.map(Some).map_err(|error| ViewError::Checkpoint(TrustError::Body(error)))
     }
 
     /// A tile of hashes, which `checkpoint` covers.

@@ -267,3 +267,29 @@ fn a_tile_is_answered_as_the_checkpoint_covers_it() {
     let wider = Tile::new(Content::Hashes { level: 1 }, 0, 200).unwrap();
     assert!(view.tile(wider, newest.checkpoint()).is_err());
 }
+
+#[test]
+fn monitors_get_what_a_checkpoint_covers_and_nothing_else() {
+    let log = Copy::new();
+    let view = View::open(log.path()).unwrap();
+    for tile in Tile::all(sample().size) {
+        let whole = view.published(tile).unwrap().unwrap();
+        let part = Tile::new(tile.content(), tile.index(), tile.width() - 1).unwrap();
+        let part = view.published(part).unwrap().unwrap();
+        assert!(whole.starts_with(&part) && part.len() < whole.len(), "{tile}");
+    }
+    let last = sample().size / u64::from(FULL_WIDTH);
+    let content = [Content::Entries, Content::Hashes { level: 0 }, Content::Hashes { level: 2 }];
+    for content in content {
+        for index in [last, last + 1, u64::MAX] {
+            let outside = Tile::new(content, index, FULL_WIDTH).unwrap();
+            assert_eq!(view.published(outside).unwrap(), None, "{outside}");
+        }
+    }
+    let mut segments = log.segments();
+    segments.frame(700).entry[60] ^= 1;
+    segments.refit();
+    segments.write();
+    let changed = Tile::new(Content::Entries, 2, FULL_WIDTH).unwrap();
+    assert!(matches!(view.published(changed), Err(ViewError::Tree(_))));
+}

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use haechi_assembly::settings::KeepSettings;
 use haechi_assembly::{Act, Administrator, Assembly, Control, Log, Rooms, Settings, Tidied, Watch};
+use haechi_audit::view::View;
 use haechi_face::Language;
 use haechi_identity::KeyTurn;
 use haechi_policy::PolicyWarning;
@@ -26,6 +27,7 @@ use super::failure::{Failure, chain};
 use crate::gateway::{Gateway, HttpConfig, HttpLimits, Parts};
 use crate::observability::{LogConfig, LogFormat, Logging, metrics};
 use crate::server::Tls;
+use crate::transport::http::PublishedLog;
 
 /// How often the files of the settings are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -88,6 +90,7 @@ pub(super) async fn serve(serving: Serving) -> Result<ExitCode, Failure> {
         routes: carriers.routes(settings.listen.anonymous),
         ready: readiness(&assembly),
         metrics: start_metrics(&settings)?,
+        log: Some(published_log(&settings, &assembly)?),
         authorization,
         http,
     }));
@@ -124,6 +127,13 @@ fn start_logging(settings: &Settings, assembly: &Assembly) -> Result<Logging, Fa
     };
     Logging::start(&config, assembly.rooms.outbound.upstream_client())
         .map_err(|error| Failure::of(&error))
+}
+
+/// The gateway's own log, as monitors may read it.
+fn published_log(settings: &Settings, assembly: &Assembly) -> Result<PublishedLog, Failure> {
+    let view = View::open(&assembly.rooms.directory.audit());
+    let view = view.map_err(|error| Failure::of(&error).help(error.help()))?;
+    Ok(PublishedLog::new(view, settings.audit.publish))
 }
 
 fn start_metrics(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use haechi_audit::checkpoint::{Checkpoint, Trust};
+use haechi_audit::checkpoint::{Checkpoint, Trust, VerifiedCheckpoint};
 use haechi_audit::note::Note;
 use haechi_audit::view::{Demand, Finding, Progress, Report, Verdict, View, Weight};
 use haechi_core::Timestamp;
@@ -130,31 +130,37 @@ impl Verify {
     }
 
     fn as_json(&self, log: &Told) -> Value {
-        let mut value = json!({
+        let keys = log.trust.iter().flat_map(|trust| &trust.log);
+        let keys: Vec<String> = keys.map(ToString::to_string).collect();
+        let report = match &log.report {
+            Ok(report) => report,
+            Err(failure) => {
+                return json!({
+                    "log": log.name,
+                    "verdict": word(log.verdict()),
+                    "error": failure.to_string(),
+                });
+            }
+        };
+        let newest = report.checkpoint.as_ref().map(VerifiedCheckpoint::checkpoint);
+        let findings: Vec<Value> = report.findings.iter().map(finding_as_json).collect();
+        json!({
             "log": log.name,
             "verdict": word(log.verdict()),
+            "keys": keys,
             "key_is_the_logs_own_word": self.whom.is_own_word(),
-        });
-        let keys = log.trust.iter().flat_map(|trust| &trust.log);
-        value["keys"] = keys.map(ToString::to_string).collect();
-        match &log.report {
-            Ok(report) => {
-                let newest = report.checkpoint.as_ref().map(|it| it.checkpoint());
-                value["origin"] = json!(newest.map(Checkpoint::origin));
-                value["size"] = json!(newest.map(Checkpoint::size));
-                value["root"] = json!(newest.map(|it| it.root().to_string()));
-                value["minimum"] = json!(report.minimum);
-                value["first_read"] = json!(report.first);
-                value["entries_read"] = json!(report.entries);
-                value["bytes_read"] = json!(report.bytes);
-                value["uncovered"] = json!(report.uncovered);
-                value["remembered_size"] = json!(report.remembered);
-                value["witnesses"] = witnesses(report);
-                value["findings"] = report.findings.iter().map(finding_as_json).collect();
-            }
-            Err(failure) => value["error"] = json!(failure.to_string()),
-        }
-        value
+            "origin": newest.map(Checkpoint::origin),
+            "size": newest.map(Checkpoint::size),
+            "root": newest.map(|it| it.root().to_string()),
+            "minimum": report.minimum,
+            "first_read": report.first,
+            "entries_read": report.entries,
+            "bytes_read": report.bytes,
+            "uncovered": report.uncovered,
+            "remembered_size": report.remembered,
+            "witnesses": witnesses(report),
+            "findings": findings,
+        })
     }
 }
 

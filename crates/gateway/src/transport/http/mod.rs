@@ -5,6 +5,7 @@ mod batch;
 mod events;
 mod health;
 mod mcp;
+mod monitor;
 mod post;
 mod reply;
 mod reveal;
@@ -23,10 +24,12 @@ use haechi_face::{KEYS_PATH, METADATA_PATH, SIGN_IN_PATH, TransportError};
 use http::{Method, Request, Response, StatusCode};
 use tracing::Instrument;
 
+pub(crate) use monitor::PublishedLog;
 pub(crate) use reply::ReplyBody;
 
 use crate::gateway::{Gateway, Place, Routes};
 use crate::observability::{metrics, traces};
+use monitor::Asked;
 use visit::Visit;
 
 /// Where a request wants to go.
@@ -46,6 +49,8 @@ enum Destination<'a> {
     Healthy,
     Ready,
     Metrics,
+    /// The audit log, for monitors.
+    Monitor(Asked),
     Nowhere,
 }
 
@@ -91,6 +96,7 @@ pub(crate) async fn answer(
         Destination::Healthy => reply::json(StatusCode::OK, r#"{"status":"ok"}"#),
         Destination::Ready => health::ready(gateway).await,
         Destination::Metrics => health::metrics(&visit),
+        Destination::Monitor(asked) => monitor::serve(&visit, asked).await,
     }
 }
 
@@ -140,6 +146,9 @@ fn destination<'a>(gateway: &Gateway, path: &'a str) -> Destination<'a> {
         "/readyz" => Destination::Ready,
         "/metrics" => Destination::Metrics,
         METADATA_PATH => Destination::Metadata(None),
+        _ if let Some(asked) = path.strip_prefix("/audit/").and_then(Asked::parse) => {
+            Destination::Monitor(asked)
+        }
         _ => match path.strip_prefix(METADATA_PATH) {
             Some(rest) => route_name(rest, "/mcp")
                 .map_or(Destination::Nowhere, |name| Destination::Metadata(Some(name))),

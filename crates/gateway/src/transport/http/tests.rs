@@ -8,6 +8,7 @@ mod legacy;
 #[path = "../../../tests/suite/mcp_server.rs"]
 mod mcp_server;
 mod modern;
+mod monitor;
 #[path = "../../../tests/suite/raw_http.rs"]
 mod raw_http;
 mod tls;

@@ -149,6 +149,7 @@ async fn every_route_checks_who_is_called_and_from_which_page() {
         "/healthz",
         "/readyz",
         "/metrics",
+        "/audit/checkpoint",
         "/.well-known/jwks.json",
         "/.well-known/oauth-protected-resource/crm/mcp",
         "/nowhere",

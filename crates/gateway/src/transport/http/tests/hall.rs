@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use haechi_assembly::settings::Publish;
+use haechi_audit::AuditLog;
+use haechi_audit::view::View;
 use haechi_core::{Secret, UpstreamName};
 use haechi_guard::{Guard, GuardConfig};
 use haechi_identity::{
@@ -18,6 +21,7 @@ use super::raw_http::{Answer, once};
 use crate::gateway::{Gateway, HttpConfig, Parts, Route};
 use crate::server::Tls;
 use crate::test_rooms::TestRooms;
+use crate::transport::http::PublishedLog;
 use crate::upstream::{HttpUpstream, HttpUpstreamConfig};
 
 pub(super) const PASSWORD: &str = "correct horse battery";
@@ -29,6 +33,8 @@ pub(super) struct Scene {
     pub(super) issuers: Vec<ForeignIssuer>,
     /// What tokens must be bound to at `crm`.
     pub(super) sender: SenderConstraint,
+    /// What monitors may read of the log.
+    pub(super) publish: Publish,
 }
 
 /// Everything, running.
@@ -36,6 +42,7 @@ pub(super) struct Hall {
     pub(super) address: SocketAddr,
     pub(super) server: Arc<McpServer>,
     pub(super) identity: Arc<Identity>,
+    pub(super) audit: AuditLog,
     pub(super) stop: CancellationToken,
     pub(super) running: tokio::task::JoinHandle<()>,
     _folder: tempfile::TempDir,
@@ -62,12 +69,13 @@ impl Hall {
 
     /// With other settings, in this scene.
     pub(super) async fn in_scene(scene: Scene, settings: impl FnOnce(&mut HttpConfig)) -> Self {
-        let Scene { tls, issuers, sender } = scene;
+        let Scene { tls, issuers, sender, publish } = scene;
         let server = McpServer::start().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let (identity, guard) = rooms(folder.path(), issuers).await;
+        let audit = guard.rooms().audit.clone();
         let mut http = HttpConfig::new(address);
         settings(&mut http);
         let gateway = Arc::new(Gateway::new(Parts {
@@ -81,6 +89,10 @@ impl Hall {
             ],
             ready: Arc::new(|| Box::pin(async { Ok(()) })),
             metrics: None,
+            log: Some(PublishedLog::new(
+                View::open(&folder.path().join("audit")).unwrap(),
+                publish,
+            )),
         }));
         let stop = CancellationToken::new();
         let serving = gateway.serve(listener, tls, stop.clone());
@@ -88,7 +100,7 @@ impl Hall {
         for (username, role) in [("ann", "user"), ("ben", "user"), ("eve", "guest")] {
             add(&identity, username, role).await;
         }
-        Self { address, server, identity, stop, running, _folder: folder }
+        Self { address, server, identity, audit, stop, running, _folder: folder }
     }
 
     /// A token of this person for the route of `crm`.
