@@ -23,7 +23,7 @@ use haechi_vault::provider::ProviderError;
 
 use crate::settings::is_node;
 use crate::{
-    ConfiguredClients, DataDirectory, DirectoryError, PatternTrouble, PolicyTrouble, Safe,
+    ConfiguredClients, DataDirectory, DirectoryError, Exports, PatternTrouble, PolicyTrouble, Safe,
     Settings, SystemClock, SystemEntropy, compile_policy, root_provider, unseen,
 };
 
@@ -380,6 +380,8 @@ pub struct Assembly {
     pub recovery: Recovery,
     /// What is odd about the policies.
     pub warnings: Vec<PolicyWarning>,
+    /// What leaves the log, to where the settings say.
+    pub exports: Exports,
     interceptors: Vec<Arc<dyn Interceptor>>,
 }
 
@@ -429,7 +431,8 @@ impl Assembly {
         };
         let config = GuardConfig { interceptors: interceptors.clone(), ..rooms.guard(settings)? };
         let guard = Guard::new(hall, Arc::new(policy), config);
-        Ok(Self { rooms, audit, guard, log, recovery, warnings, interceptors })
+        let exports = Exports::start(&settings.exports, &rooms);
+        Ok(Self { rooms, audit, guard, log, recovery, warnings, exports, interceptors })
     }
 
     /// Compiles the policy of `settings` again, which are in force already, with the tools that are

@@ -9,6 +9,7 @@ mod configured_clients;
 mod control;
 mod directory;
 mod environment;
+mod export;
 mod policies;
 mod safe;
 pub mod settings;
@@ -27,6 +28,7 @@ pub use configured_clients::ConfiguredClients;
 pub use control::{Control, ControlError, SOCKET};
 pub use directory::{DataDirectory, DirectoryError};
 pub use environment::{default_data_directory, text_variable, variable, variables};
+pub use export::{ExportState, Exports, file_text};
 pub use policies::{
     ExpectationsError, PolicyTrouble, compile_policy, policy_source, read_expectations,
 };

@@ -6,6 +6,7 @@ mod counts;
 mod disk;
 mod entry;
 mod error;
+pub mod export;
 #[cfg(test)]
 mod faults;
 mod frame;

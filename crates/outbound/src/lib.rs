@@ -1,14 +1,16 @@
-//! The one HTTP client, with limits on address, redirect, size and time.
+//! The one HTTP client, with limits on address, redirect, size and time; and connections by TLS.
 
 mod address;
 mod client;
 mod connect;
+mod dial;
 mod exchanger;
 mod fetcher;
 mod tls;
 
 pub use address::Reach;
 pub use client::{OutboundError, UpstreamClient};
+pub use dial::{Dialer, Duplex};
 pub use exchanger::Exchanger;
 pub use fetcher::{FetchLimits, Fetcher};
 pub use tls::TlsSetupError;
@@ -78,5 +80,11 @@ impl Outbound {
     #[must_use]
     pub fn upstream_client(&self) -> UpstreamClient {
         UpstreamClient::new(&self.config, &self.tls)
+    }
+
+    /// Connections that carry something else than HTTP, to addresses the operator chose.
+    #[must_use]
+    pub fn dialer(&self) -> Dialer {
+        Dialer::new(&self.tls, self.config.connect_timeout)
     }
 }

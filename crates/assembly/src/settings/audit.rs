@@ -1,5 +1,6 @@
 //! `[audit]` and `[storage]`: where what happened is kept, and everything else.
 
+mod export;
 mod keep;
 mod publish;
 mod witness;
@@ -12,6 +13,10 @@ use haechi_audit::{AuditConfig, Durability};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use export::{
+    Destination, ExportSettings, FileDestination, HttpDestination, SyslogDestination,
+    SyslogTransport,
+};
 pub use keep::KeepSettings;
 use keep::RawKeep;
 pub use publish::Publish;
@@ -73,6 +78,8 @@ pub(crate) struct RawAudit {
     /// What monitors on other machines may read at `/audit/…`: `nothing` (the default), `hashes` or
     /// `entries`. This machine may always read checkpoint and hashes.
     publish: Publish,
+    /// Where entries go besides.
+    export: Vec<export::RawExport>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -83,6 +90,11 @@ enum RawDurability {
 }
 
 impl RawAudit {
+    /// Takes what is said of exports.
+    pub(crate) fn exports(&mut self, base: &Path, problems: &mut Problems) -> Vec<ExportSettings> {
+        export::check(std::mem::take(&mut self.export), base, problems)
+    }
+
     pub(crate) fn check(self, base: &Path, problems: &mut Problems) -> AuditSettings {
         let standard = AuditConfig::new("", "gateway");
         let (least, most) = (AuditConfig::LEAST_SEGMENT_BYTES, AuditConfig::LARGEST_SEGMENT_BYTES);

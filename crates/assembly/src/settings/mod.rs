@@ -34,7 +34,10 @@ use haechi_policy::Role;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use audit::{AuditSettings, KeepSettings, Publish};
+pub use audit::{
+    AuditSettings, Destination, ExportSettings, FileDestination, HttpDestination, KeepSettings,
+    Publish, SyslogDestination, SyslogTransport,
+};
 pub use authorization::AuthorizationSettings;
 pub use federation::{FederationSettings, PeopleSettings, ProviderClaims};
 pub use limits::LimitSettings;
@@ -135,6 +138,8 @@ pub struct Settings {
     pub limits: LimitSettings,
     /// How the audit log is kept.
     pub audit: AuditSettings,
+    /// Where entries of the audit log go besides.
+    pub exports: Vec<ExportSettings>,
     /// The SQLite file, when it is not in the data directory.
     pub storage: Option<PathBuf>,
     /// What the program writes on standard error.
@@ -365,6 +370,8 @@ impl RawSettings {
             check_constraints(&listen, &upstreams, &issuers, problems);
         }
         let roles = self.roles.into_iter();
+        let mut audit = self.audit;
+        let exports = audit.exports(base, problems);
         Settings {
             file: None,
             data,
@@ -386,7 +393,8 @@ impl RawSettings {
             password: self.password.check(problems),
             lockout: self.lockout.check(problems),
             api_key: self.api_key.check(problems),
-            audit: self.audit.check(base, problems),
+            exports,
+            audit: audit.check(base, problems),
             storage: self.storage.check(base, problems),
             log: self.log.check(),
             telemetry: self.telemetry.check(problems),

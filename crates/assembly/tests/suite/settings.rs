@@ -519,3 +519,75 @@ fn scopes_hold_others_and_have_words_for_people() {
         ("[scopes.a]\nenglish = \"\"\n", "scopes.a.english", "200 printable"),
     ]);
 }
+
+#[test]
+fn exports_say_where_to_and_in_which_form() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("token"), "s3cret").unwrap();
+    let text = r#"
+        [[audit.export]]
+        name = "file"
+        to = "file:audit.jsonl"
+        rotate = "1 MiB"
+        keep = 3
+        [[audit.export]]
+        name = "siem"
+        to = "syslog+tls://logs.example.com"
+        format = "cef"
+        events = ["intent", "sign-in"]
+        [[audit.export]]
+        name = "collector"
+        to = "https://logs.example.com/v1/logs?key=hidden"
+        format = "otlp"
+        bearer = "file:token"
+        [[audit.export]]
+        name = "lab"
+        to = "syslog+udp://[::1]:5514"
+        dangerous_plain = true
+    "#;
+    let settings = Settings::parse(text, folder.path()).unwrap();
+    let shown: Vec<String> = settings.exports.iter().map(|one| one.to.to_string()).collect();
+    assert_eq!(shown[0], format!("file:{}", folder.path().join("audit.jsonl").display()));
+    assert_eq!(shown[1], "syslog+tls://logs.example.com:6514");
+    assert_eq!(shown[2], "https://logs.example.com/v1/logs");
+    assert_eq!(shown[3], "syslog+udp://::1:5514");
+    let formats: Vec<&str> = settings.exports.iter().map(|one| one.format.as_str()).collect();
+    assert_eq!(formats, ["json", "cef", "otlp", "syslog"]);
+    assert_eq!(settings.exports[1].kinds.len(), 2);
+    assert!(!format!("{settings:?}").contains("s3cret"));
+}
+
+#[test]
+fn an_export_that_cannot_be_is_named() {
+    let cases = [
+        ("to = \"file:a\"", "name", "a-z0-9_-"),
+        ("name = \"A\"\nto = \"file:a\"", "name", "a-z0-9_-"),
+        ("name = \"../a\"\nto = \"file:a\"", "name", "a-z0-9_-"),
+        ("name = \"a\"", "to", "where to"),
+        ("name = \"a\"\nto = \"file:\"", "to", "path"),
+        ("name = \"a\"\nto = \"gopher://x\"", "to", "https://"),
+        ("name = \"a\"\nto = \"syslog+tls:\"", "to", "host"),
+        ("name = \"a\"\nto = \"syslog+tls://h/p\"", "to", "nothing else"),
+        ("name = \"a\"\nto = \"syslog+tcp://h\"", "to", "dangerous_plain"),
+        ("name = \"a\"\nto = \"syslog+udp://h\"", "to", "dangerous_plain"),
+        ("name = \"a\"\nto = \"http://h.example\"", "to", "dangerous_plain"),
+        ("name = \"a\"\nto = \"https://u:p@h.example\"", "to", "credentials"),
+        ("name = \"a\"\nto = \"file:a\"\nformat = \"xml\"", "format", "`ocsf`"),
+        ("name = \"a\"\nto = \"syslog+tls://h\"\nformat = \"otlp\"", "format", "POST"),
+        ("name = \"a\"\nto = \"https://h\"\nformat = \"syslog\"", "format", "syslog+tls"),
+        ("name = \"a\"\nto = \"file:a\"\nevents = [\"call\"]", "events", "`intent`"),
+        ("name = \"a\"\nto = \"https://h\"\nbearer = \"s3cret\"", "bearer", "env:NAME"),
+        ("name = \"a\"\nto = \"file:a\"\nbearer = \"env:X\"", "bearer", "POST"),
+        ("name = \"a\"\nto = \"https://h\"\nkeep = 2", "keep", "files"),
+        ("name = \"a\"\nto = \"file:a\"\nrotate = \"1 KiB\"", "rotate", "64 KiB"),
+        ("name = \"a\"\nto = \"file:a\"\ndangerous_plain = true", "dangerous_plain", "leaves"),
+    ];
+    for (text, key, what) in cases {
+        let found = problems(&format!("[[audit.export]]\n{text}"));
+        let named = |(at, said): &(String, String)| at.ends_with(key) && said.contains(what);
+        assert!(found.iter().any(named), "{text}: {found:?}");
+        assert!(!format!("{found:?}").contains("s3cret"), "{text}");
+    }
+    let twice = "[[audit.export]]\nname = \"a\"\nto = \"file:a\"\n".repeat(2);
+    assert!(problems(&twice).iter().any(|(_, what)| what.contains("twice")));
+}

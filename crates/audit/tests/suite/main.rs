@@ -5,6 +5,10 @@ mod asking;
 #[cfg(test)]
 mod entries;
 #[cfg(test)]
+mod exports;
+#[cfg(test)]
+mod exports_follow;
+#[cfg(test)]
 mod forger;
 #[cfg(test)]
 mod forgery;

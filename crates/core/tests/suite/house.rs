@@ -114,7 +114,7 @@ const OWNERS: [(&str, &[&str]); 42] = [
     ("hyper", &["gateway", "embed", "outbound"]),
     ("hyper-util", &["gateway", "embed", "outbound"]),
     ("rustls", &["gateway", "outbound"]),
-    ("tokio-rustls", &["gateway"]),
+    ("tokio-rustls", &["gateway", "outbound"]),
     ("hyper-rustls", &["outbound"]),
     ("rustls-platform-verifier", &["outbound"]),
     ("ring", &[]),

@@ -1,6 +1,7 @@
 //! `haechi audit`: what happened, and that nobody changed it.
 
 mod archive;
+mod export;
 mod hold;
 mod keep;
 mod prove;
@@ -19,6 +20,7 @@ use clap::Subcommand;
 use super::context::Context;
 use super::failure::Failure;
 use archive::Archive;
+use export::{Export, Exports};
 use hold::Hold;
 use prove::{CheckProof, Consistency, ExportTiles, Key, Newest, Prove};
 use prune::Prune;
@@ -37,6 +39,15 @@ pub(super) enum Audit {
     /// Show the newest entries, and go on with what comes
     #[command(after_long_help = "Example:\n  $ haechi audit tail --follow")]
     Tail(Tail),
+    /// Write entries in a form that other programs read
+    #[command(
+        after_long_help = "Example:\n  $ haechi audit export --format ocsf --cursor siem.cursor -o audit.ocsf.jsonl\n\n\
+        With a cursor, the next run goes on where this one ended."
+    )]
+    Export(Export),
+    /// Show how far each export of the settings is
+    #[command(after_long_help = "Example:\n  $ haechi audit exports")]
+    Exports(Exports),
     /// Show one entry with its other half, whole
     #[command(after_long_help = "Example:\n  $ haechi audit show gateway-42")]
     Show(Show),
@@ -108,6 +119,8 @@ impl Audit {
                 ask.limit = ask.limit.or(Some(40));
                 ask.run(context, out, follow).await
             }
+            Self::Export(export) => export.run(context, out).await,
+            Self::Exports(exports) => exports.run(context, out).await,
             Self::Show(show) => show.run(context, out).await,
             Self::Witness(witness) => witness.run(context, out).await,
             Self::Archive(archive) => archive.run(context, out).await,

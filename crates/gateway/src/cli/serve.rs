@@ -33,6 +33,8 @@ use crate::transport::http::PublishedLog;
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often what has ended is forgotten, signing keys take turns, and what is kept sealed is tidied.
 const FORGET_INTERVAL: Duration = Duration::from_secs(3600);
+/// How long the last entries may take to leave, once the log is closed.
+pub(super) const LAST_ENTRIES: Duration = Duration::from_secs(3);
 /// How long the last traces may take to be sent.
 const LAST_TRACES: Duration = Duration::from_secs(3);
 
@@ -272,6 +274,7 @@ impl Keeper {
                         watch = Watch::new(self.settings.files());
                     }
                     self.recompile(&mut learned);
+                    metrics::exported(&self.assembly.exports.states());
                 },
                 _ = heard(&mut hangup) => {
                     self.reload().await;
@@ -387,7 +390,8 @@ impl Keeper {
     /// Stops the children and closes the log.
     async fn close(self) {
         self.carriers.stop().await;
-        self.assembly.audit.close().await;
+        self.assembly.audit.clone().close().await;
+        self.assembly.exports.finish(LAST_ENTRIES).await;
     }
 }
 

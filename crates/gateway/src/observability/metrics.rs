@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use haechi_assembly::ExportState;
 use haechi_audit::witness::Cosigning;
 use haechi_core::{Action, Timestamp, UpstreamName};
 use haechi_guard::{Answer, AnswerBody, Guard, Refusal};
@@ -35,6 +36,11 @@ const COSIGNED_AGE: &str = "haechi_audit_cosigned_age_seconds";
 const WITNESSES_MISSING: &str = "haechi_audit_witnesses_missing";
 const WITNESS_SIZE: &str = "haechi_audit_witness_entries";
 const WITNESS_FAILURES: &str = "haechi_audit_witness_failures";
+const EXPORT_LAG_ENTRIES: &str = "haechi_export_lag_entries";
+const EXPORT_LAG_SECONDS: &str = "haechi_export_lag_seconds";
+const EXPORT_SENT: &str = "haechi_export_sent_total";
+const EXPORT_REFUSED: &str = "haechi_export_refused_total";
+const EXPORT_FAILED: &str = "haechi_export_failed_total";
 const DROPPED: &str = "haechi_upstream_messages_dropped";
 
 /// Starts collecting; the handle shows what was collected. To be called once.
@@ -68,6 +74,11 @@ fn describe() {
     describe_gauge!(WITNESSES_MISSING, "1 when they have not for longer than the grace");
     describe_gauge!(WITNESS_SIZE, "Entries that a witness has seen since the start");
     describe_gauge!(WITNESS_FAILURES, "How often a witness did not cosign since the start");
+    describe_gauge!(EXPORT_LAG_ENTRIES, "Entries that an export's sink has not confirmed");
+    describe_gauge!(EXPORT_LAG_SECONDS, Unit::Seconds, "Age of the oldest of them");
+    describe_counter!(EXPORT_SENT, "Entries that an export's sink has confirmed");
+    describe_counter!(EXPORT_REFUSED, "Records that an export's sink refused for good");
+    describe_counter!(EXPORT_FAILED, "Attempts of an export that failed");
     describe_gauge!(DROPPED, "Messages of upstreams that belonged to nobody");
 }
 
@@ -171,6 +182,18 @@ fn observe_witnesses(cosigning: &Cosigning, now: Timestamp) {
         gauge!(WITNESS_SIZE, "witness" => witness.name.clone()).set(approximate(witness.size));
         gauge!(WITNESS_FAILURES, "witness" => witness.name.clone())
             .set(approximate(witness.failures));
+    }
+}
+
+/// Shows how exports are doing.
+pub(crate) fn exported(exports: &[ExportState]) {
+    for ExportState { name, progress, lag } in exports {
+        let sink = metrics::SharedString::from_shared(name.as_str().into());
+        gauge!(EXPORT_LAG_ENTRIES, "sink" => sink.clone()).set(approximate(progress.lag_entries));
+        gauge!(EXPORT_LAG_SECONDS, "sink" => sink.clone()).set(lag.as_secs_f64());
+        counter!(EXPORT_SENT, "sink" => sink.clone()).absolute(progress.sent);
+        counter!(EXPORT_REFUSED, "sink" => sink.clone()).absolute(progress.refused);
+        counter!(EXPORT_FAILED, "sink" => sink).absolute(progress.failed);
     }
 }
 
