@@ -2,12 +2,14 @@
 //! modules `sumdb/tlog` and `sumdb/note`. What we write they must read, what is changed they must
 //! refuse, and proofs are equal hash for hash. Where they differ, the difference is listed.
 //!
-//! The Go program is taken from `../shared/tools/tlogcheck.go` beside the project, or from where
-//! `HAECHI_TLOGCHECK` says. Where it or Go is missing the test says so; where `CI` is set it must run.
+//! Here logs are made of tiles in memory; `audit_log.rs` does the same with one that the gateway's
+//! writer wrote.
+
+mod go;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use base64::Engine as _;
@@ -272,29 +274,10 @@ impl Exported {
     }
 }
 
-/// The program, built; `None` where it cannot be.
-fn go_program(folder: &Path) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/tools/tlogcheck.go");
-    let source = std::env::var_os("HAECHI_TLOGCHECK").map_or(beside, PathBuf::from);
-    let program = folder.join("tlogcheck");
-    let mut build = Command::new("go");
-    build.env("GO111MODULE", "off").env("GOPATH", "/usr/share/gocode");
-    build.env("GOCACHE", folder.join("cache")).arg("build").arg("-o").arg(&program).arg(source);
-    match build.output() {
-        Ok(output) if output.status.success() => Some(program),
-        why => {
-            let ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
-            assert!(!ci, "CI needs Go, golang-golang-x-mod-dev and tlogcheck.go: {why:?}");
-            println!("left out: the Go program, which cannot be built: {why:?}");
-            None
-        }
-    }
-}
-
 #[test]
 fn the_go_program_accepts_our_log_and_notices_every_change() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(program) = go_program(folder.path()) else { return };
+    let Some(program) = go::program(folder.path()) else { return };
     let log = Exported::new(program);
     let (_, old_root) = Shelf::new(OLD_SIZE);
     let (shelf, root) = Shelf::new(SIZE);

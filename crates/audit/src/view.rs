@@ -270,12 +270,14 @@ impl View {
     /// [`ViewError::Read`].
     pub fn bundle(&self, tile: Tile) -> Result<Option<Vec<u8>>, ViewError> {
         let first = tile.index().checked_mul(u64::from(FULL_WIDTH));
-        let (Content::Entries, Some(first)) = (tile.content(), first) else { return Ok(None) };
+        let end = first.and_then(|first| first.checked_add(u64::from(tile.width())));
+        let (Content::Entries, Some(first), Some(end)) = (tile.content(), first, end) else {
+            return Ok(None);
+        };
         let kept = self.cursor.lock().unwrap_or_else(PoisonError::into_inner).take();
         let kept = kept.filter(|(next, _)| *next == first);
         let mut entries = kept.map_or_else(|| self.reader.raw(first), |(_, entries)| entries);
         let mut found: Vec<Vec<u8>> = Vec::with_capacity(usize::from(tile.width()));
-        let end = first + u64::from(tile.width());
         for index in first..end {
             match entries.next()? {
                 Some((sequence, bytes)) if sequence == index => found.push(bytes),

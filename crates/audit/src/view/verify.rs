@@ -1,6 +1,7 @@
 //! Whether a log is what was signed: every entry hashed, and held against the checkpoints.
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 
 use haechi_core::Timestamp;
@@ -111,6 +112,16 @@ impl View {
     ///
     /// [`ViewError`] when it cannot be told; what is wrong with the log stands in the report.
     pub fn verify(&self, demand: &Demand<'_>) -> Result<Report, ViewError> {
+        match self.look(demand) {
+            // A segment may have been pruned while others were read.
+            Err(ViewError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                self.look(demand)
+            }
+            looked => looked,
+        }
+    }
+
+    fn look(&self, demand: &Demand<'_>) -> Result<Report, ViewError> {
         let mut report = Report::default();
         let trust = Trust { wanted: 0, ..demand.trust.clone() };
         // First of all: what is newer than this covers it.
@@ -128,11 +139,6 @@ impl View {
             report.findings.extend(fits);
             grown
         });
-        match self.minimum(&trust) {
-            Ok(minimum) => report.minimum = minimum,
-            Err(ViewError::Minimum(error)) => report.findings.push(Finding::Minimum(error)),
-            Err(error) => return Err(error),
-        }
         let pass = self.read_entries(demand, newest, &older, &mut report)?;
         self.judge(newest, &older, &pass, &mut report)?;
         tidy(&mut report.findings);
@@ -188,6 +194,12 @@ impl View {
     ) -> Result<Pass, ViewError> {
         let directory = segment::directory(&self.directory);
         let mut segments = segment::list(&directory).map_err(at(&directory))?;
+        // After the segments: a minimum is signed before what lies below it is removed.
+        match self.minimum(demand.trust) {
+            Ok(minimum) => report.minimum = minimum,
+            Err(ViewError::Minimum(error)) => report.findings.push(Finding::Minimum(error)),
+            Err(error) => return Err(error),
+        }
         let lowest = segments.first().map_or(0, |(first, _)| *first);
         if lowest > report.minimum {
             let (first, count) = (report.minimum, lowest - report.minimum);

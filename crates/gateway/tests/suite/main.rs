@@ -1,6 +1,8 @@
 //! The program from outside: its process, its sockets, its pipes.
 
 #[cfg(test)]
+mod audit_proofs;
+#[cfg(test)]
 mod child_exec;
 #[cfg(test)]
 mod command_line;
