@@ -143,7 +143,7 @@ def pruned(checks, gateway, key, to):
                  if number < before} == {number: entry for number, entry in all_before.items() if number < before})
     wrong = merkle.contradictions(again, [checkpoint, (again / "checkpoint").read_text()])
     checks.check("the copy is under the checkpoints of before and after", not wrong, str(wrong[:3]))
-    status, out, err = haechi(gateway, "audit", "verify", "--directory", str(again))
+    status, out, err = haechi(gateway, "audit", "verify", "--directory", again)
     checks.check("`audit verify` reads the copy whole", status == 0, f"{status} {out} {err}")
     wrong = merkle.contradictions(log, [checkpoint, (log / "checkpoint").read_text()])
     checks.check("the log itself is under both too", not wrong, str(wrong[:3]))
@@ -169,10 +169,12 @@ def erased(checks, gateway, token):
     name = f"{entry['node']}-{entry['seq']}"
     opened = [it for it in gateway.audit("--names", "--user", "kim") if it.get("name_of_person")]
     checks.check("before, the person can be read", any(it["name_of_person"] == "kim" for it in opened), str(opened[:1])[:300])
-    proof = gateway.home / "before.tlog-proof"
-    status, _, err = haechi(gateway, "audit", "prove", name, "--output", str(proof))
+    key = gateway.home / "log.vkey"
+    key.write_text(gateway.cli("audit", "key"))
+    proof, text = gateway.home / "before.tlog-proof", gateway.home / "before.json"
+    status, _, err = haechi(gateway, "audit", "prove", name, "--output", proof, "--entry-out", text)
     checks.check("an entry of theirs is proved", status == 0, err)
-    kept, checkpoint = proof.read_bytes() if proof.exists() else b"", (log / "checkpoint").read_text()
+    checkpoint = (log / "checkpoint").read_text()
     entries = dict(merkle.entries(log))
     file = gateway.home / "kim.note"
     status, out, err = haechi(gateway, "subject", "erase", "kim", "--ground", "a test", "--yes", "--certificate", str(file))
@@ -197,12 +199,15 @@ def erased(checks, gateway, token):
     checks.check("no entry has changed", all(now[number] == entry for number, entry in entries.items()))
     wrong = merkle.contradictions(log, [checkpoint, (log / "checkpoint").read_text()])
     checks.check("the checkpoints of before and after hold", not wrong, str(wrong[:3]))
-    again = gateway.home / "again.tlog-proof"
-    haechi(gateway, "audit", "prove", name, "--output", str(again))
-    checks.check("the proof of before stands where it was", proof.exists() and proof.read_bytes() == kept and again.exists())
-    for path in (proof, again):
-        status, out, err = haechi(gateway, "audit", "verify", "--proof", str(path))
-        checks.check(f"{path.name} verifies", status == 0, f"{status} {out} {err}")
+    again, told_proof, told_text = (gateway.home / it for it in ["again.tlog-proof", "told.tlog-proof", "told.json"])
+    haechi(gateway, "audit", "prove", name, "--output", again)
+    haechi(gateway, "audit", "prove", logged["entry"], "--output", told_proof, "--entry-out", told_text)
+    for path, entry, what in [(proof, text, "the proof of before"), (again, text, "a proof of afterwards"),
+                              (told_proof, told_text, "the proof of the entry that tells of the erasure")]:
+        status, out, err = haechi(gateway, "audit", "check-proof", path, "--entry", entry, "--key", key)
+        checks.check(f"{what} verifies", status == 0, f"{status} {out} {err}")
+    status, out, err = haechi(gateway, "audit", "check-proof", proof, "--entry", told_text, "--key", key)
+    checks.check("it is not one of another entry", status == 1, f"{status} {out} {err}")
     status, out, err = haechi(gateway, "audit", "verify")
     checks.check("the whole log verifies", status == 0, f"{status} {out} {err}")
     sid = certificate["sid"]

@@ -8,6 +8,7 @@ pub use keeping::certificate_text;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use haechi_audit::export::CursorError;
 use haechi_audit::retention::{ArchiveError, HoldError, PruneError};
 use haechi_audit::{AuditLog, ReadError, RecordError};
 use haechi_core::{Administration, Event, Restriction, SealError, Sid, StoredUser, Timestamp};
@@ -69,6 +70,17 @@ pub enum Failure {
     /// The log signs nothing now.
     #[error("the audit log cannot sign this now")]
     NotSigned(#[source] RecordError),
+    /// An export has not got what would be given up.
+    #[error("the export `{sink}` has entries only up to {next}")]
+    NotExported {
+        /// Its name.
+        sink: String,
+        /// The first entry it has not confirmed.
+        next: u64,
+    },
+    /// Nobody can tell how far an export is.
+    #[error(transparent)]
+    Cursor(#[from] CursorError),
     /// More archives are named than an entry has room for.
     #[error("one act gives up {MOST_ARCHIVES} archived segments at most")]
     TooManyArchives,
@@ -97,6 +109,11 @@ impl Failure {
                     .to_owned(),
             ),
             Self::Hold(error) => Some(error.help().to_owned()),
+            Self::NotExported { sink, .. } => Some(format!(
+                "wait until it has caught up; where there is no such export any more, remove \
+                 `export/{sink}.cursor` in the data directory"
+            )),
+            Self::Cursor(error) => Some(error.help().to_owned()),
             Self::Archive(error) => Some(error.help().to_owned()),
             Self::Prune(error) => Some(error.help().to_owned()),
             Self::Control(error) => error.help(),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use haechi_audit::export::confirmed;
 use haechi_audit::retention::{
     Archive, Archived, Hold, Holds, Pruned, Pruning, WholeSegment, archive_all, whole_segments,
 };
@@ -11,6 +12,9 @@ use haechi_vault::{Certificate, Logged};
 use super::{Administrator, Failure};
 use crate::settings::KeepSettings;
 use crate::{Act, Done, MOST_ARCHIVES, Rooms};
+
+/// What cursors of exports call the gateway's log.
+const LOG: &str = "audit";
 
 impl Act {
     /// Whether it is about what is kept.
@@ -100,6 +104,10 @@ impl Administrator {
             return Err(Failure::TooManyArchives);
         }
         self.rooms.refuse_while_held().await?;
+        let exported = confirmed(self.rooms.directory.path(), LOG, &self.rooms.directory.audit())?;
+        if let Some((sink, next)) = exported.into_iter().find(|(_, next)| *next < minimum) {
+            return Err(Failure::NotExported { sink, next });
+        }
         // What is given up must be under a checkpoint, and the entry that says so too.
         self.audit.checkpoint_now().await.map_err(Failure::NotSigned)?;
         let (audit, pruning) = (self.audit.clone(), Pruning { minimum, archived });
@@ -155,6 +163,7 @@ impl Administrator {
         let Some(last) = old.last() else { return Ok(None) };
         let minimum = last.last.saturating_add(1);
         self.rooms.refuse_while_held().await?;
+        self.audit.checkpoint_now().await.map_err(Failure::NotSigned)?;
         let to = Archive {
             folder: folder.clone(),
             recipients: keep.recipients.clone(),

@@ -2,6 +2,7 @@
 
 mod audit;
 mod authorization;
+mod digest;
 mod embedded;
 mod federation;
 mod gateway;

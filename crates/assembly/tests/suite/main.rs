@@ -7,6 +7,8 @@ mod embedding;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod keeping;
+#[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod upstream_authorization;

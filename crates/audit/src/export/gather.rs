@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use haechi_core::Timestamp;
 
-use super::{Cursor, Encoder, Head, Line, Outgoing};
+use super::{Cursor, CursorError, Encoder, Head, Line, Outgoing};
 use crate::checkpoint::Checkpoint;
 use crate::entry::Entry;
 use crate::generation;
@@ -222,6 +222,36 @@ impl Place {
         let covered = |head: &Head| entry.sequence < head.size;
         self.head.as_ref().is_none_or(covered) || now.since(entry.at) >= DURABLE_AFTER
     }
+}
+
+/// How far everything that ever exported below `data` has confirmed the log `name` in `directory`: the
+/// sink's name, and the first entry that it has not confirmed.
+///
+/// # Errors
+///
+/// [`CursorError`]: where one cursor cannot be read, nobody can tell.
+pub fn confirmed(
+    data: &Path,
+    name: &str,
+    directory: &Path,
+) -> Result<Vec<(String, u64)>, CursorError> {
+    let folder = data.join("export");
+    let failed = |source| CursorError::File { path: folder.clone(), source };
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        let sink = path.file_name().and_then(|it| it.to_str()?.strip_suffix(".cursor"));
+        let Some(sink) = sink else { continue };
+        let next = Cursor::load(&path)?.next(&cursor_key(name, directory));
+        found.push((sink.to_owned(), next));
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// What a cursor calls a log: a log that began anew after a loss is another log, whose entries are

@@ -63,6 +63,9 @@ pub enum ArchiveError {
     /// The log's newest checkpoint is not its own.
     #[error("the log's newest checkpoint is not its own")]
     Checkpoint(#[source] TrustError),
+    /// The newest checkpoint does not cover all of it.
+    #[error("no checkpoint covers the segment that begins with entry {0} yet")]
+    Unsigned(u64),
     /// The stored hashes are missing or wrong.
     #[error("the stored hashes of the log's tree are not those of its newest checkpoint")]
     Tree(#[source] TileError<io::Error>),
@@ -98,6 +101,7 @@ impl ArchiveError {
         match self {
             Self::NoRecipient => "name one with `--recipient age1…`",
             Self::Checkpoint(error) => error.help(),
+            Self::Unsigned(_) => "wait a second for the next checkpoint, and try again",
             Self::Tree(_) => {
                 "start the gateway again, which makes the hashes anew from the entries, and try again"
             }

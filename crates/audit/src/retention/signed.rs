@@ -27,6 +27,9 @@ pub fn archive_all(
     entropy: &dyn Entropy,
 ) -> Result<Vec<Archived>, ArchiveError> {
     let mut tree = signed_tree(directory)?;
+    if let Some(ahead) = segments.iter().find(|it| it.last >= tree.size()) {
+        return Err(ArchiveError::Unsigned(ahead.first));
+    }
     segments.iter().map(|whole| archive(whole, &mut tree, to, entropy)).collect()
 }
 

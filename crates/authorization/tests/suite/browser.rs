@@ -181,6 +181,22 @@ impl World {
         events.filter_map(tell).collect()
     }
 
+    /// What people changed of their own accounts, as the log tells it: the act, and its details.
+    pub(crate) fn changes(&self) -> Vec<(String, String)> {
+        let reader = Reader::open(&self.directory).unwrap();
+        let events = reader.entries(0).map(|entry| entry.unwrap().event);
+        let tell = |event| match event {
+            Event::Administration(act) => Some((act.act, act.detail.join(" "))),
+            _ => None,
+        };
+        events.filter_map(tell).collect()
+    }
+
+    /// Whether the log tells of such a change.
+    pub(crate) fn changed(&self, act: &str, detail: &str) -> bool {
+        self.changes().contains(&(act.to_owned(), detail.to_owned()))
+    }
+
     pub(crate) fn wait(&self, secs: u64) {
         self.clock.advance(Duration::from_secs(secs));
     }

@@ -356,6 +356,17 @@ impl Desk {
         self.clock.advance(Duration::from_secs(secs));
     }
 
+    /// Ids of clients that the log says registered themselves.
+    pub(crate) fn registered(&self) -> Vec<String> {
+        let reader = Reader::open(&self.folder.path().join("audit")).unwrap();
+        let events = reader.entries(0).map(|entry| entry.unwrap().event);
+        let tell = |event| match event {
+            Event::Administration(act) if act.act == "client.register" => Some(act.object),
+            _ => None,
+        };
+        events.filter_map(tell).collect()
+    }
+
     /// What the log says of tokens.
     pub(crate) fn acts(&self) -> Vec<TokenAct> {
         let reader = Reader::open(&self.folder.path().join("audit")).unwrap();

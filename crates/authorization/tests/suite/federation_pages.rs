@@ -152,6 +152,7 @@ async fn an_account_is_linked_from_the_account_page_only() {
     assert_eq!(LoginStore::list(&*world.store, &ann.user_id).await.unwrap().len(), 1);
     let login = world.store.by_subject("https://one.example", "u-1").await.unwrap().unwrap();
     assert_eq!(login.user_id, ann.user_id);
+    assert!(world.changed("user.login", "self linked:one"), "{:?}", world.changes());
 }
 
 #[tokio::test]
@@ -189,6 +190,9 @@ async fn a_sign_out_offers_the_provider_s_and_the_provider_s_ends_ours() {
     assert_eq!(unsigned.status(), 400);
     let told = provider.post(path, &[("logout_token", &token)]).await;
     assert_eq!((told.status(), told.header("cache-control")), (200, "no-store"));
+    let changes = world.changes();
+    assert!(changes[0].0 == "user.add" && changes[0].1.contains("provider:one"), "{changes:?}");
+    assert!(world.changed("user.sign-out", "self provider:one sessions:1 grants:1"), "{changes:?}");
     let left = BrowserSessionStore::list(&*world.store, &user.user_id).await.unwrap();
     assert!(left.is_empty());
     let ended = GrantStore::by_id(&*world.store, "g").await.unwrap().unwrap();
@@ -201,4 +205,7 @@ async fn a_sign_out_offers_the_provider_s_and_the_provider_s_ends_ours() {
     let page = browser.get("/oauth/sign-out").await;
     let out = browser.post_all("/oauth/sign-out", &page.hidden()).await;
     assert!(out.says("https://one.example/end?id_token_hint="), "{}", out.text);
+    assert!(world.changed("user.sign-out", "self browser"), "{:?}", world.changes());
+    let added = world.changes().iter().filter(|(act, _)| act == "user.add").count();
+    assert_eq!(added, 1, "who comes again was made once");
 }

@@ -100,6 +100,9 @@ async fn a_code_is_asked_for_after_the_password_and_tells_the_client() {
     browser.enter("ann").await;
     let (key, _) = enrol(&world, &mut browser).await;
     assert!(browser.get("/oauth/account").await.says("App that shows codes"));
+    for what in ["self added:totp", "self recovery-codes"] {
+        assert!(world.changed("user.second-factor", what), "{:?}", world.changes());
+    }
     world.wait(60);
     let mut other = Browser::new(&world);
     let page = other.authorize(&Asked::default()).await;

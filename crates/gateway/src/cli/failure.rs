@@ -158,11 +158,16 @@ impl From<haechi_assembly::ClientAdministrationError> for Failure {
 impl From<haechi_assembly::Failure> for Failure {
     fn from(error: haechi_assembly::Failure) -> Self {
         use haechi_assembly::{ControlError, Failure as E};
+        use haechi_audit::retention::HoldError as H;
         let help = error.help();
         match error {
             E::Identity(error) => error.into(),
             E::Client(error) => error.into(),
-            E::LivesTooLong(_) | E::Held(_) | E::Prune(_) => {
+            E::LivesTooLong(_)
+            | E::Held(_)
+            | E::NotExported { .. }
+            | E::Prune(_)
+            | E::Hold(H::Name | H::Reason | H::Exists(_) | H::TooMany) => {
                 Self::no(chain(&error)).maybe_help(help)
             }
             E::Control(ControlError::Refused { message, .. }) => Self::no(message).maybe_help(help),

@@ -106,8 +106,10 @@ pub(super) async fn serve(serving: Serving) -> Result<ExitCode, Failure> {
     announce(&gateway, &assembly);
     let mut warned = Warned::default();
     warned.warn_of(&assembly.warnings);
+    let digests = settings.digests();
+    record_settings(&administrator, &digests).await?;
     let mut keeper =
-        Keeper { settings, assembly, carriers, administrator, gateway, new_keys, warned };
+        Keeper { settings, assembly, carriers, administrator, gateway, new_keys, warned, digests };
     let gateway = Arc::clone(&keeper.gateway);
     let serving = gateway.serve(listener, tls, stop);
     let served = tokio::select! {
@@ -119,6 +121,17 @@ pub(super) async fn serve(serving: Serving) -> Result<ExitCode, Failure> {
     logging.finish(LAST_TRACES);
     served.map_err(|error| Failure::of(&error))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says by which settings, policies and patterns the calls from now on are judged.
+async fn record_settings(
+    administrator: &Administrator,
+    digests: &[(String, String)],
+) -> Result<(), Failure> {
+    let detail = digests.iter().map(|(name, sha256)| format!("is:{name}:{sha256}"));
+    let detail = std::iter::once("done".to_owned()).chain(detail).collect();
+    let recorded = administrator.record("settings.load", "settings", detail).await;
+    recorded.map_err(Failure::from)
 }
 
 fn start_logging(settings: &Settings, assembly: &Assembly) -> Result<Logging, Failure> {
@@ -256,6 +269,8 @@ struct Keeper {
     gateway: Arc<Gateway>,
     new_keys: Arc<Notify>,
     warned: Warned,
+    /// The files of the settings as they are in force.
+    digests: Vec<(String, String)>,
 }
 
 impl Keeper {
@@ -325,21 +340,31 @@ impl Keeper {
     /// Reads settings and policies again. Whatever is wrong leaves the old ones in force.
     async fn reload(&mut self) {
         let Some(file) = self.settings.file.clone() else { return };
-        let detail = match self.take(&file) {
-            Ok(mut restart) => {
+        let before = self.settings.clone();
+        let taken = self.take(&file);
+        // A version that was refused is named too; what it is held against is in force.
+        let digests = self.settings.digests();
+        let differing = differing(&self.digests, &digests);
+        if taken.is_ok() {
+            self.digests = digests;
+        }
+        let mut detail: Vec<String> = match taken {
+            Ok(restart) => {
                 for section in &restart {
                     tracing::warn!(section, "takes effect at the next start");
                 }
                 tracing::info!("the settings were read again and are in force");
-                restart.insert(0, "done");
-                restart
+                let restart = restart.into_iter().map(str::to_owned);
+                let changed = before.changed_sections(&self.settings).into_iter();
+                let done = std::iter::once("done".to_owned());
+                done.chain(restart).chain(changed.map(|it| format!("changed:{it}"))).collect()
             }
             Err(why) => {
                 tracing::error!(%why, "the settings were read again; the old ones stay in force");
-                vec!["not-done"]
+                vec!["not-done".to_owned()]
             }
         };
-        let detail = detail.into_iter().map(str::to_owned).collect();
+        detail.extend(differing);
         let recorded = self.administrator.record("settings.reload", "settings", detail).await;
         if let Err(error) = recorded {
             tracing::error!(error = chain(&error), "reading the settings again was not recorded");
@@ -443,6 +468,14 @@ async fn tidy(rooms: Rooms, administrator: Administrator, keep: KeepSettings) {
         }
         Err(error) => tracing::error!(error = chain(&error), "keys that are due stand"),
     }
+}
+
+/// Which files are others now: what each was, and is.
+fn differing(old: &[(String, String)], new: &[(String, String)]) -> Vec<String> {
+    let gone = old.iter().filter(|file| !new.contains(file));
+    let come = new.iter().filter(|file| !old.contains(file));
+    let gone = gone.map(|(name, sha256)| format!("was:{name}:{sha256}"));
+    gone.chain(come.map(|(name, sha256)| format!("is:{name}:{sha256}"))).collect()
 }
 
 async fn heard(signal: &mut Option<tokio::signal::unix::Signal>) {
