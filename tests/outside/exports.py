@@ -21,7 +21,7 @@ from haechi import UNHURRIED, Gateway, toml_string, upstream
 from kills import Caller
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 from receivers import Collector, Receiver, Rsyslog, certificates
-from stand import HAECHI, HERE, MODULES, NODE, PYTHON, Checks, Process, free_port, modern, post, wait_until
+from stand import HAECHI, HERE, MODULES, NODE, PYTHON, Checks, Process, ask, free_port, modern, post, wait_until
 
 PATH = "/web/mcp"
 SECRET = "collector-secret-of-this-test"
@@ -41,6 +41,10 @@ class Stand:
         authority = certificates(folder)
         (folder / "token").write_text(SECRET + "\n")
         self.rsyslog = Rsyslog(folder)
+        # The same program with a certificate of an authority that nobody here trusts.
+        (folder / "stranger").mkdir()
+        certificates(folder / "stranger")
+        self.stranger = Rsyslog(folder / "stranger")
         self.collector = Collector("/v1/logs")
         self.lines = Receiver("/lines", SECRET)
         files = "".join(
@@ -51,6 +55,7 @@ class Stand:
             + '[roles.user]\nallow = ["web:good"]\n' + UNHURRIED + PRIVACY
             + f"[outbound]\nauthorities = {toml_string(authority)}\n" + files
             + export("syslog", f"syslog+tls://localhost:{self.rsyslog.port}")
+            + export("stranger", f"syslog+tls://localhost:{self.stranger.port}")
             + export("collector", f"http://127.0.0.1:{self.collector.port}/v1/logs", 'format = "otlp"')
             + export("lines", f"http://127.0.0.1:{self.lines.port}/lines", f'bearer = "file:{folder}/token"')
         )
@@ -58,6 +63,7 @@ class Stand:
 
     def start(self):
         self.rsyslog.start()
+        self.stranger.start()
         self.collector.start()
         self.lines.start()
         return self
@@ -67,6 +73,7 @@ class Stand:
         for receiver in (self.collector, self.lines):
             receiver.stop()
         self.rsyslog.process.stop()
+        self.stranger.process.stop()
 
     def state(self):
         return {one["name"]: one for one in json.loads(self.gateway.cli("audit", "exports", "--json"))}
@@ -122,7 +129,9 @@ def live(gateway):
 
 
 def caught_up(stand):
-    wait_until(lambda: not any(stand.behind().values()), 60, "that nobody is behind")
+    def nobody_is_behind():
+        return not any(behind for name, behind in stand.behind().items() if name != "stranger")
+    wait_until(nobody_is_behind, 90, "that nobody is behind")
 
 
 def judge_whole(checks, stand, entries, once):
@@ -234,6 +243,9 @@ def judge_formats(checks, stand, entries):
     judge_ecs(checks, stand.file("ecs"))
     judge_cef(checks, stand.file("cef"), entries)
     judge_syslog(checks, stand, entries)
+    came, behind = stand.stranger.messages(), stand.behind()["stranger"]
+    checks.check("a receiver that cannot prove who it is gets nothing, and its lag is shown",
+                 not came and behind == len(entries), f"{len(came)} came, {behind} are behind")
     checks.check("OpenTelemetry's definitions read every request", not stand.collector.problems,
                  str(stand.collector.problems[:2]))
     bodies = [json.loads(record["body"]["stringValue"])["seq"] for record in stand.collector.records()]
@@ -262,9 +274,9 @@ def formats(checks, server_port):
         try:
             live(stand.gateway)
             caught_up(stand)
-            shown = post_metrics(stand.gateway)
+            shown = metrics(stand.gateway)
             for metric in ("haechi_export_lag_entries", "haechi_export_lag_seconds", "haechi_export_sent_total"):
-                checks.check(f"{metric} is shown for each sink", shown.count(f"{metric}{{sink=") == 9, shown[-400:])
+                checks.check(f"{metric} is shown for each sink", shown.count(f"{metric}{{sink=") == 10, shown[-400:])
             stand.gateway.process.stop()
             judge_command(checks, stand)
             entries = stand.gateway.audit()
@@ -275,8 +287,8 @@ def formats(checks, server_port):
             stand.stop()
 
 
-def post_metrics(gateway):
-    from stand import ask
+def metrics(gateway):
+    """What is shown once every export has been looked at since it caught up."""
     time.sleep(1.5)
     return ask(gateway.port, "GET", "/metrics").body.decode()
 

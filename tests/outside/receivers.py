@@ -53,6 +53,7 @@ class Rsyslog:
     """rsyslog as Debian builds it, which takes messages over TLS and writes what it read in them."""
 
     def __init__(self, folder):
+        """`folder` has what [`certificates`] made."""
         self.folder = pathlib.Path(folder)
         self.port = free_port()
         self.out = self.folder / "rsyslog.jsonl"
@@ -117,8 +118,13 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self.server.daemon_threads = True
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_):
+                """A client that was killed is no news here."""
+
+        self.server = Server(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         return self
 

@@ -118,11 +118,16 @@ fn the_published_schema_is_the_one_of_the_program() {
 
 #[test]
 fn every_settings_text_of_the_guides_loads() {
-    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/oauth.md");
-    let text = std::fs::read_to_string(guide).unwrap();
-    let texts: Vec<&str> = text.split("```toml\n").skip(1).collect();
-    assert!(texts.len() > 4);
-    for text in texts {
+    let guide = |name: &str| {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        std::fs::read_to_string(docs.join(name)).unwrap()
+    };
+    let (oauth, audit) = (guide("oauth.md"), guide("audit.md"));
+    let (_, exports) = audit.split_once("\n## Exports\n").unwrap();
+    let texts = |text| str::split(text, "```toml\n").skip(1).collect::<Vec<&str>>();
+    let (oauth, exports) = (texts(&oauth), texts(exports));
+    assert!(oauth.len() > 4 && exports.len() > 3);
+    for text in oauth.into_iter().chain(exports) {
         let (settings, _) = text.split_once("```").unwrap();
         Settings::parse(settings, Path::new("/base"))
             .unwrap_or_else(|problems| panic!("{settings}\n{problems}"));

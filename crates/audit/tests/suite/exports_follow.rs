@@ -248,6 +248,33 @@ async fn what_no_checkpoint_covers_waits_until_the_disk_has_it_for_certain() {
 }
 
 #[tokio::test]
+async fn what_was_pruned_before_it_could_leave_is_skipped_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = open(&folder.path().join("audit"));
+    call(&log, 600).await;
+    let segments = folder.path().join("audit/segments");
+    let mut names: Vec<_> =
+        std::fs::read_dir(&segments).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.retain(|name| name.extension().is_some_and(|extension| extension == "seg"));
+    names.sort();
+    std::fs::remove_file(&names[0]).unwrap();
+    let mut gatherer = gatherer(folder.path(), Selection::default(), Cursor::default());
+    let first = gatherer.next_batch(NOW).unwrap();
+    assert!(first.pruned > 0, "{names:?}");
+    assert_eq!(first.troubles.len(), 0);
+    let mut taken = first.entries;
+    loop {
+        let batch = gatherer.next_batch(NOW).unwrap();
+        assert_eq!(batch.pruned, 0, "they are counted once");
+        if batch.is_empty() {
+            break;
+        }
+        taken += batch.entries;
+    }
+    assert_eq!(first.pruned + taken, log.health().entries);
+}
+
+#[tokio::test]
 async fn a_log_that_became_shorter_than_what_was_exported_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let (log, _) = open(&folder.path().join("audit"));
