@@ -95,6 +95,22 @@ fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     Some((std::str::from_utf8(digits).ok()?.parse().ok()?, rest))
 }
 
+/// When an entry's bytes say it was written, in milliseconds.
+pub(crate) fn stated_time(bytes: &[u8]) -> Option<u64> {
+    const TIME: &[u8] = b",\"at_ms\":";
+    let rest = bytes.strip_prefix(START)?;
+    let digits = rest.get(rest.iter().position(|byte| !byte.is_ascii_digit())?..)?;
+    let digits = digits.strip_prefix(TIME)?;
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit())?;
+    std::str::from_utf8(digits.get(..end)?).ok()?.parse().ok()
+}
+
+/// Whether an entry's bytes begin as those of an outcome.
+pub(crate) fn is_outcome(bytes: &[u8]) -> bool {
+    let head = bytes.get(..bytes.len().min(ENVELOPE_BYTES)).unwrap_or_default();
+    memchr::memmem::find(head, b"\"event\":\"outcome\"").is_some()
+}
+
 /// An event in bytes, made before its place in the log is known.
 #[derive(Clone, Debug)]
 pub(crate) struct Encoded {

@@ -434,6 +434,7 @@ impl Added {
 impl Handle {
     fn start(&self, around: &Surroundings, grown: Option<Grown>) -> Result<(), OpenError> {
         let (syncer, keeper) = (Arc::clone(&self.shared), Arc::clone(&self.shared));
+        let (indexes, directory) = (Arc::clone(&self.shared), around.config.directory.clone());
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
             let thread = thread.map_err(OpenError::file(&around.config.directory))?;
@@ -443,6 +444,8 @@ impl Handle {
         let thread = spawn("audit-syncer", Box::new(move || syncer.run_syncer()))?;
         threads().push(thread);
         let thread = spawn("audit-keeper", Box::new(move || keeper.run_keeper()))?;
+        threads().push(thread);
+        let thread = spawn("audit-index", Box::new(move || indexes.indexes.run(&directory)))?;
         threads().push(thread);
         if let (Some(signing), Some(grown)) = (&self.signing, grown) {
             let notary = Notary::new(Arc::clone(&self.shared), Arc::clone(signing), grown);

@@ -1,14 +1,19 @@
 //! Questions to all logs of a data directory: `audit` of the gateway, `run/<instance>` of each
 //! process of `haechi run`.
 
-use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use haechi_core::{Event, Intent, Sid, Timestamp};
+use haechi_core::{Event, Sid, Timestamp};
+
+mod follow;
+mod plan;
+mod search;
+
+pub use follow::Follow;
 
 use crate::entry::{self, Entry};
-use crate::reader::{Entries, ReadError, Reader};
+use crate::reader::{ReadError, Reader};
 
 /// Kinds of entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,39 +91,75 @@ impl EventKind {
     }
 }
 
-/// What is asked for. An absent condition is no condition; an outcome is asked for with its intent.
+/// Which end of what was found is kept when there is more than the limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// The newest entries.
+    #[default]
+    Newest,
+    /// The oldest entries.
+    Oldest,
+}
+
+/// What is asked for. Each list is a condition: one of its members must be so, and an empty one is
+/// no condition. What holds for one half of a call, intent or outcome, holds for the other; kind and
+/// time are of each entry alone.
 #[derive(Clone, Debug)]
 pub struct Query {
-    /// Entries about this person.
-    pub person: Option<Sid>,
-    /// Calls of this upstream, and sessions with it.
-    pub upstream: Option<String>,
-    /// Calls of this tool, prompt or task: its name, or `upstream:name`.
-    pub tool: Option<String>,
-    /// Calls with this decision: `permit` or `deny`.
-    pub decision: Option<String>,
-    /// Entries of this kind.
-    pub kind: Option<EventKind>,
+    /// Entries about these persons.
+    pub persons: Vec<Sid>,
+    /// Calls of these upstreams, and sessions with them.
+    pub upstreams: Vec<String>,
+    /// Calls of these tools, prompts or tasks: the name, or `upstream:name`.
+    pub tools: Vec<String>,
+    /// Calls of these JSON-RPC methods.
+    pub methods: Vec<String>,
+    /// Calls with these decisions: `permit` or `deny`.
+    pub decisions: Vec<String>,
+    /// Calls that these rules decided, or these stages refused.
+    pub rules: Vec<String>,
+    /// Calls in which something of these kinds was found: `KIND`, or `KIND:action`.
+    pub findings: Vec<String>,
+    /// Calls that ended so ([`haechi_core::Completion`], as entries write it).
+    pub completions: Vec<String>,
+    /// Calls of these OAuth clients, and their tokens.
+    pub clients: Vec<String>,
+    /// These administrative acts: `user.add`, or `user` for all of that family.
+    pub acts: Vec<String>,
+    /// Sign-ins: `success`, `failure`, or a reason as entries write it.
+    pub sign_ins: Vec<String>,
+    /// Entries of these kinds.
+    pub kinds: Vec<EventKind>,
     /// Entries from this moment on.
     pub since: Option<Timestamp>,
     /// Entries before this moment.
     pub until: Option<Timestamp>,
-    /// At most so many, the newest.
+    /// At most so many.
     pub limit: usize,
+    /// Which, when there are more.
+    pub keep: Keep,
 }
 
 /// Everything, at most the newest 1 000.
 impl Default for Query {
     fn default() -> Self {
         Self {
-            person: None,
-            upstream: None,
-            tool: None,
-            decision: None,
-            kind: None,
+            persons: Vec::new(),
+            upstreams: Vec::new(),
+            tools: Vec::new(),
+            methods: Vec::new(),
+            decisions: Vec::new(),
+            rules: Vec::new(),
+            findings: Vec::new(),
+            completions: Vec::new(),
+            clients: Vec::new(),
+            acts: Vec::new(),
+            sign_ins: Vec::new(),
+            kinds: Vec::new(),
             since: None,
             until: None,
-            limit: 1000,
+            limit: Self::LIMIT,
+            keep: Keep::Newest,
         }
     }
 }
@@ -142,7 +183,11 @@ pub struct Answer {
 }
 
 impl Query {
-    /// Asks all logs below `data`.
+    /// How many entries are answered where nobody says how many.
+    pub const LIMIT: usize = 1000;
+
+    /// Asks all logs below `data`. Full segments are asked by their index, which is made where it is
+    /// missing; that takes seconds once for each.
     ///
     /// # Errors
     ///
@@ -155,154 +200,8 @@ impl Query {
     /// Asks all logs below `data`, and again for what comes later.
     #[must_use]
     pub fn follow(self, data: &Path) -> Follow {
-        Follow { query: self, data: data.to_owned(), logs: Vec::new() }
+        Follow::new(&self, data)
     }
-
-    fn matches(&self, entry: &Entry, calls: &mut HashSet<u64>) -> bool {
-        let whom = match &entry.event {
-            Event::Intent(intent) => {
-                let matches = self.matches_call(intent);
-                if matches {
-                    calls.insert(entry.sequence);
-                }
-                matches
-            }
-            Event::Outcome(end) => calls.remove(&end.intent) || !self.about_calls(),
-            Event::Session(opening) => {
-                let upstream = self.upstream.as_deref();
-                let tool = self.tool.is_none() && self.decision.is_none();
-                tool && self.is_person(&opening.sid)
-                    && upstream.is_none_or(|name| *name == *opening.upstream)
-            }
-            Event::SignIn(sign_in) => !self.about_tools() && self.is_person(&sign_in.sid),
-            Event::Administration(act) => !self.about_tools() && self.is_person(&act.sid),
-            Event::Token(act) => !self.about_tools() && self.is_person(&act.sid),
-            Event::Reveal(reveal) => {
-                let about = reveal.subject.as_ref().is_some_and(|sid| self.is_person(sid));
-                !self.about_tools() && (about || self.is_person(&reveal.sid))
-            }
-            Event::RefusalCount { .. } | Event::Log { .. } => !self.about_calls(),
-        };
-        let when = self.since.is_none_or(|since| entry.at >= since)
-            && self.until.is_none_or(|until| entry.at < until);
-        whom && when && self.kind.is_none_or(|kind| kind == EventKind::of(&entry.event))
-    }
-
-    fn matches_call(&self, intent: &Intent) -> bool {
-        let upstream = self.upstream.as_ref().is_none_or(|name| *name == intent.upstream);
-        let tool = self.tool.as_ref().is_none_or(|tool| match tool.split_once(':') {
-            Some((upstream, name)) if upstream == intent.upstream => name == intent.name,
-            _ => *tool == intent.name,
-        });
-        let decision = self.decision.as_ref().is_none_or(|word| *word == intent.decision);
-        upstream && tool && decision && self.is_person(&intent.sid)
-    }
-
-    fn is_person(&self, sid: &Sid) -> bool {
-        self.person.as_ref().is_none_or(|person| person == sid)
-    }
-
-    const fn about_tools(&self) -> bool {
-        self.upstream.is_some() || self.tool.is_some() || self.decision.is_some()
-    }
-
-    const fn about_calls(&self) -> bool {
-        self.about_tools() || self.person.is_some()
-    }
-}
-
-/// A question that is asked again and again.
-#[derive(Debug)]
-pub struct Follow {
-    query: Query,
-    data: PathBuf,
-    logs: Vec<Followed>,
-}
-
-#[derive(Debug)]
-struct Followed {
-    name: String,
-    entries: Entries,
-    /// Intents that were asked for, until their outcome comes.
-    calls: HashSet<u64>,
-    /// The latest time so far: entries keep the order of their log when a clock is set back.
-    latest: Timestamp,
-    failed: bool,
-}
-
-impl Follow {
-    /// What was written since the last batch: the newest `limit` of it. Does not wait. A log that
-    /// failed is reported once and left out from then on.
-    ///
-    /// # Errors
-    ///
-    /// [`io::Error`] when the directory cannot be listed.
-    pub fn next_batch(&mut self) -> io::Result<Answer> {
-        let mut answer = Answer::default();
-        self.find_logs(&mut answer)?;
-        let mut found = Vec::new();
-        for log in &mut self.logs {
-            if let Err(error) = log.read(&self.query, &mut found) {
-                log.failed = true;
-                answer.problems.push((log.name.clone(), error));
-            }
-        }
-        keep_newest(&mut found, self.query.limit);
-        answer.records = found.into_iter().map(|(_, record)| record).collect();
-        Ok(answer)
-    }
-
-    fn find_logs(&mut self, answer: &mut Answer) -> io::Result<()> {
-        for (name, directory) in logs(&self.data)? {
-            if self.logs.iter().any(|log| log.name == name) {
-                continue;
-            }
-            let opened = Reader::open(&directory).and_then(|reader| match self.query.since {
-                Some(since) => reader.entries_since(since),
-                None => Ok(reader.entries(0)),
-            });
-            match opened {
-                Ok(entries) => self.logs.push(Followed {
-                    name,
-                    entries,
-                    calls: HashSet::new(),
-                    latest: Timestamp::default(),
-                    failed: false,
-                }),
-                Err(error) => answer.problems.push((name, error)),
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Followed {
-    fn read(
-        &mut self,
-        query: &Query,
-        found: &mut Vec<(Timestamp, Record)>,
-    ) -> Result<(), ReadError> {
-        while !self.failed {
-            let Some(entry) = self.entries.next().transpose()? else { break };
-            self.latest = self.latest.max(entry.at);
-            if query.matches(&entry, &mut self.calls) {
-                found.push((self.latest, Record { log: self.name.clone(), entry }));
-            }
-            if found.len() / 2 > query.limit.saturating_add(1024) {
-                keep_newest(found, query.limit);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Sorts by time, those of one log in its own order, and leaves out the oldest past `limit`.
-fn keep_newest(found: &mut Vec<(Timestamp, Record)>, limit: usize) {
-    found.sort_by(|(at, a), (other, b)| {
-        let one = (at, &a.log, a.entry.sequence);
-        one.cmp(&(other, &b.log, b.entry.sequence))
-    });
-    found.drain(..found.len().saturating_sub(limit));
 }
 
 /// The entry with this id (`NODE-SEQUENCE`) in any log below `data`: an intent with its outcome, if

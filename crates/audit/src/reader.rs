@@ -86,6 +86,11 @@ impl Reader {
         RawEntries(self.entries(sequence))
     }
 
+    /// As [`Reader::entries_since`], their bytes.
+    pub(crate) fn raw_since(&self, since: Timestamp) -> Result<RawEntries, ReadError> {
+        self.entries_since(since).map(RawEntries)
+    }
+
     /// The entries that can have been written at `since` or later, and some before them.
     ///
     /// # Errors
@@ -249,7 +254,7 @@ fn gap(segments: &Path, frames: &Frames, blank: bool) -> Result<Gap, ReadError> 
     Ok(if blank && !behind { Gap::End } else { Gap::Doubt(behind) })
 }
 
-fn damaged(path: &Path, frames: &Frames) -> ReadError {
+pub(crate) fn damaged(path: &Path, frames: &Frames) -> ReadError {
     ReadError::Damaged {
         segment: segment::name(path),
         offset: frames.offset(),
@@ -324,12 +329,34 @@ fn read(file: &Arc<dyn DiskFile>, sequence: u64, offset: u64, size: usize) -> io
     }
 }
 
-fn open(path: &Path, first: u64) -> Result<Frames, ReadError> {
+/// What kept the rest of a segment from being read, whose frames were read as far as they go: it
+/// should reach to `end`, and the last segment, where that is absent, to what is being written.
+pub(crate) fn ending(
+    path: &Path,
+    frames: &mut Frames,
+    end: Option<u64>,
+) -> Result<Option<ReadError>, ReadError> {
+    if let Some(end) = end {
+        return Ok((frames.sequence() != end).then(|| damaged(path, frames)));
+    }
+    for _ in 0..LOOKS {
+        if !frames.followed().map_err(file(path))? {
+            return Ok(None);
+        }
+        std::thread::sleep(PAUSE);
+        if let Step::Entry(..) = frames.step().map_err(file(path))? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(damaged(path, frames)))
+}
+
+pub(crate) fn open(path: &Path, first: u64) -> Result<Frames, ReadError> {
     header(path, first)?;
     Ok(Frames::new(disk::open_to_read(path).map_err(file(path))?, first))
 }
 
-fn header(path: &Path, first: u64) -> Result<Header, ReadError> {
+pub(crate) fn header(path: &Path, first: u64) -> Result<Header, ReadError> {
     let opened = disk::open_to_read(path).map_err(file(path))?;
     match Header::read(opened.as_ref()).map_err(file(path))? {
         HeaderRead::Whole(header) if header.first == first => Ok(header),
@@ -344,6 +371,6 @@ fn parse(sequence: u64, bytes: &[u8]) -> Result<Entry, ReadError> {
     Entry::parse(bytes).map_err(|source| ReadError::Unknown { sequence, source })
 }
 
-fn file(path: &Path) -> impl FnOnce(io::Error) -> ReadError + '_ {
+pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> ReadError + '_ {
     |source| ReadError::File { path: path.to_owned(), source }
 }

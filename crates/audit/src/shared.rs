@@ -17,6 +17,7 @@ use crate::disk::DiskFile;
 use crate::entry::Encoded;
 use crate::error::RecordError;
 use crate::gate::Gate;
+use crate::index;
 use crate::segment;
 use crate::tail::{Admission, Class, Spare, Surroundings, Tail};
 
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) gate: Gate,
     /// Entries that survive a power cut, as far as it was asked for.
     durable: AtomicU64,
+    /// Makes indexes of segments that are full.
+    pub(crate) indexes: index::Keeper,
     state: Mutex<State>,
     syncer: Condvar,
     keeper_turn: Mutex<bool>,
@@ -72,6 +75,7 @@ impl Shared {
             room: Notify::new(),
             gate: Gate::default(),
             durable,
+            indexes: index::Keeper::new(),
             state: Mutex::new(state),
             syncer: Condvar::new(),
             keeper_turn: Mutex::new(true),
@@ -210,6 +214,7 @@ impl Shared {
         self.syncer.notify_one();
         drop(state);
         self.ring_keeper();
+        self.indexes.stop();
         self.room.notify_waiters();
     }
 
@@ -386,6 +391,8 @@ impl Shared {
         }
         state.tail.spare = spare;
         drop(state);
+        // One is prepared when the one before it was begun, so another has become full.
+        self.indexes.ring();
         self.room.notify_waiters();
     }
 }

@@ -101,12 +101,12 @@ pub mod vault {
 /// use haechi_embed::rooms::audit::Query;
 ///
 /// let data = haechi.assembly().rooms.directory.path();
-/// let refused = Query { decision: Some("deny".into()), limit: 20, ..Query::default() };
+/// let refused = Query { decisions: vec!["deny".into()], limit: 20, ..Query::default() };
 /// for record in refused.run(data)?.records {
 ///     println!("{}", serde_json::to_string(&record.entry)?);
 /// }
 /// # Ok(()) }
 /// ```
 pub mod audit {
-    pub use haechi_audit::{AuditLog, Entry, EventKind, Query, Reader, Record};
+    pub use haechi_audit::{AuditLog, Entry, EventKind, Keep, Query, Reader, Record};
 }

@@ -47,7 +47,7 @@ impl Stand {
     }
 
     fn acts(&self) -> Vec<Administration> {
-        let query = Query { kind: Some(EventKind::Administration), ..Query::default() };
+        let query = Query { kinds: vec![EventKind::Administration], ..Query::default() };
         let found = query.run(self.directory().path()).unwrap();
         assert!(found.problems.is_empty());
         let act = |record: haechi_audit::Record| match record.entry.event {

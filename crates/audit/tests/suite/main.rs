@@ -15,6 +15,8 @@ mod forgery;
 #[cfg(test)]
 mod full_disk;
 #[cfg(test)]
+mod index;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod log;
@@ -28,6 +30,8 @@ mod note;
 mod proof;
 #[cfg(test)]
 mod query;
+#[cfg(test)]
+mod report;
 #[cfg(test)]
 mod retention;
 #[cfg(test)]

@@ -73,24 +73,24 @@ async fn all_logs_of_a_directory_are_one_answer_in_the_order_of_time() {
 async fn conditions_narrow_the_answer_and_ends_stay_with_their_intents() {
     let folder = tempfile::tempdir().unwrap();
     let _logs = two_logs(folder.path()).await;
-    let text = |text: &str| Some(text.to_owned());
+    let text = |text: &str| vec![text.to_owned()];
     let at = |seconds| Some(NOW.after(Duration::from_secs(seconds)));
     let all = Query::default;
     let cases = [
-        ("person", Query { person: Some(person(1)), ..all() }, vec!["tool1", "tool4"]),
-        ("tool", Query { tool: text("tool3"), ..all() }, vec!["tool3"]),
-        ("upstream:tool", Query { tool: text("crm:tool5"), ..all() }, vec!["tool5"]),
-        ("the tool of another", Query { tool: text("files:tool5"), ..all() }, vec![]),
-        ("upstream", Query { upstream: text("crm"), ..all() }, vec!["tool5"]),
-        ("decision", Query { decision: text("deny"), ..all() }, vec!["tool4"]),
+        ("person", Query { persons: vec![person(1)], ..all() }, vec!["tool1", "tool4"]),
+        ("tool", Query { tools: text("tool3"), ..all() }, vec!["tool3"]),
+        ("upstream:tool", Query { tools: text("crm:tool5"), ..all() }, vec!["tool5"]),
+        ("the tool of another", Query { tools: text("files:tool5"), ..all() }, vec![]),
+        ("upstream", Query { upstreams: text("crm"), ..all() }, vec!["tool5"]),
+        ("decision", Query { decisions: text("deny"), ..all() }, vec!["tool4"]),
         (
             "together",
-            Query { person: Some(person(1)), decision: text("deny"), ..all() },
+            Query { persons: vec![person(1)], decisions: text("deny"), ..all() },
             vec!["tool4"],
         ),
-        ("since", Query { since: at(5), upstream: text("files"), ..all() }, vec!["tool4"]),
-        ("until", Query { until: at(2), upstream: text("files"), ..all() }, vec!["tool0"]),
-        ("nobody", Query { person: Some(person(9)), ..all() }, vec![]),
+        ("since", Query { since: at(5), upstreams: text("files"), ..all() }, vec!["tool4"]),
+        ("until", Query { until: at(2), upstreams: text("files"), ..all() }, vec!["tool0"]),
+        ("nobody", Query { persons: vec![person(9)], ..all() }, vec![]),
     ];
     for (name, query, expected) in cases {
         let records = ask(folder.path(), &query);
@@ -103,7 +103,7 @@ async fn conditions_narrow_the_answer_and_ends_stay_with_their_intents() {
     }
     for kind in EventKind::ALL {
         assert_eq!(EventKind::parse(kind.as_str()), Some(kind));
-        let records = ask(folder.path(), &Query { kind: Some(kind), ..all() });
+        let records = ask(folder.path(), &Query { kinds: vec![kind], ..all() });
         assert!(records.iter().all(|record| EventKind::of(&record.entry.event) == kind));
     }
 }
@@ -112,7 +112,7 @@ async fn conditions_narrow_the_answer_and_ends_stay_with_their_intents() {
 async fn a_limit_keeps_the_newest() {
     let folder = tempfile::tempdir().unwrap();
     let _logs = two_logs(folder.path()).await;
-    let query = Query { kind: Some(EventKind::Intent), limit: 2, ..Query::default() };
+    let query = Query { kinds: vec![EventKind::Intent], limit: 2, ..Query::default() };
     assert_eq!(calls(&ask(folder.path(), &query)), ["audit tool4", "run/one tool5"]);
 }
 
@@ -120,7 +120,7 @@ async fn a_limit_keeps_the_newest() {
 async fn following_shows_what_is_new_also_of_logs_that_are() {
     let folder = tempfile::tempdir().unwrap();
     let (gateway, _run, clock) = two_logs(folder.path()).await;
-    let query = Query { kind: Some(EventKind::Intent), ..Query::default() };
+    let query = Query { kinds: vec![EventKind::Intent], ..Query::default() };
     let mut follow = query.follow(folder.path());
     assert_eq!(follow.next_batch().unwrap().records.len(), 6);
     assert!(follow.next_batch().unwrap().records.is_empty());

@@ -1,14 +1,20 @@
 //! `haechi audit`: what happened, and that nobody changed it.
 
 mod archive;
+mod csv;
 mod export;
 mod hold;
 mod keep;
+mod names;
 mod prove;
 mod prune;
 mod query;
 pub(in crate::cli) mod repair;
+mod report;
+mod rows;
+mod show;
 mod verify;
+mod when;
 mod whom;
 mod witness;
 
@@ -24,8 +30,10 @@ use export::{Export, Exports};
 use hold::Hold;
 use prove::{CheckProof, Consistency, ExportTiles, Key, Newest, Prove};
 use prune::Prune;
-use query::{Ask, Show, Tail};
+use query::{Ask, Tail};
 use repair::Repair;
+use report::Compose;
+use show::Show;
 use verify::Verify;
 use witness::Witness;
 
@@ -51,6 +59,7 @@ pub(super) enum Audit {
     /// Show one entry with its other half, whole
     #[command(after_long_help = "Example:\n  $ haechi audit show gateway-42")]
     Show(Show),
+    Report(Compose),
     Witness(Witness),
     /// Copy old segments into files that `age` opens, read back and recorded
     #[command(
@@ -122,6 +131,7 @@ impl Audit {
             Self::Export(export) => export.run(context, out).await,
             Self::Exports(exports) => exports.run(context, out).await,
             Self::Show(show) => show.run(context, out).await,
+            Self::Report(report) => report.run(context, out).await,
             Self::Witness(witness) => witness.run(context, out).await,
             Self::Archive(archive) => archive.run(context, out).await,
             Self::Prune(prune) => prune.run(context, out).await,

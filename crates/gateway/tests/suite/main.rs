@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod audit_proofs;
 #[cfg(test)]
+mod audit_report;
+#[cfg(test)]
 mod child_exec;
 #[cfg(test)]
 mod command_line;

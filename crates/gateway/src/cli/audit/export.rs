@@ -19,7 +19,7 @@ use serde_json::json;
 use super::super::context::Context;
 use super::super::failure::{COULD_NOT_TELL, Failure, chain};
 use super::super::table::{json as print_json, table, visible};
-use super::query::moment;
+use super::when::moment;
 
 /// Which entries, and in which form.
 #[derive(Debug, Args)]

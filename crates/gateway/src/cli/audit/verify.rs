@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::super::context::Context;
 use super::super::failure::{COULD_NOT_TELL, Failure, NO, chain};
 use super::super::table::{json as print_json, visible};
-use super::query::moment;
+use super::when::moment;
 use super::whom::{Named, Which, Whom, of, read, write};
 
 /// A checkpoint with its signatures is far below.

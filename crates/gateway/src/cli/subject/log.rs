@@ -16,7 +16,7 @@ type Parts<'a> = Vec<(&'static str, &'static str, Option<&'a Sealed>)>;
 
 /// Every entry about `sid`, and whether the logs were read to their end.
 pub(super) fn records(directory: &Path, sid: &Sid) -> Result<(Vec<Record>, bool), Failure> {
-    let query = Query { person: Some(sid.clone()), limit: usize::MAX, ..Query::default() };
+    let query = Query { persons: vec![sid.clone()], limit: usize::MAX, ..Query::default() };
     let answer = query.run(directory);
     let answer =
         answer.map_err(|error| Failure::unknown(format!("the logs cannot be listed: {error}")))?;
