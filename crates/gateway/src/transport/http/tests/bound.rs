@@ -285,7 +285,7 @@ async fn where_any_certificate_is_taken_a_token_still_names_its_own() {
     let (files, server) = files(folder.path(), ClientCertificates::SelfSigned);
     let tls = Some(Arc::new(Tls::load(&files).unwrap()));
     let sender = SenderConstraint::Mtls;
-    let scene = Scene { tls, issuers: vec![issuer(&theirs)], sender };
+    let scene = Scene { tls, issuers: vec![issuer(&theirs)], sender, ..Scene::default() };
     let hall = Hall::in_scene(scene, |http| http.tls = true).await;
     let resource = format!("https://{}/crm/mcp", hall.address);
     let (ours, others) = (Certified::self_signed(), Certified::self_signed());
