@@ -131,6 +131,27 @@ async fn while_anything_is_held_nothing_is_given_up() {
 }
 
 #[tokio::test]
+async fn what_an_export_has_not_confirmed_is_not_given_up() {
+    let stand = Stand::new().await;
+    stand.fill(2).await;
+    let minimum = whole_segments(&stand.log()).unwrap()[1].first;
+    let prune = Act::PruneLog { minimum, archived: None };
+    let cursor = stand.folder.path().join("data/export/siem.cursor");
+    std::fs::create_dir_all(cursor.parent().unwrap()).unwrap();
+    for (next, gone) in [(0, false), (minimum - 1, false), (minimum, true)] {
+        std::fs::write(&cursor, format!("{{\"v\":1,\"logs\":{{\"audit\":{next}}}}}")).unwrap();
+        let done = stand.administrator.perform(prune.clone(), 0).await;
+        if gone {
+            assert!(done.is_ok(), "{done:?}");
+        } else {
+            let refused =
+                matches!(&done, Err(Failure::NotExported { sink, next: it }) if sink == "siem" && *it == next);
+            assert!(refused, "{done:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_no_archive_holds_is_not_given_up_by_whoever_says_that_one_does() {
     let stand = Stand::new().await;
     stand.fill(2).await;
