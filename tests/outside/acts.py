@@ -20,7 +20,7 @@ PASSWORD = "correct horse battery staple nine"
 ONLY_READ = """
 api-key api-key-list audit audit-check-proof audit-checkpoint audit-consistency audit-export-tiles audit-hold
 audit-hold-list audit-key audit-prove audit-query audit-report audit-show audit-tail audit-verify
-audit-witness audit-export call check client client-list client-show completions config
+audit-witness audit-export audit-exports call check client client-list client-show completions config
 config-schema config-show demo grant grant-list init key key-list login link man pii pii-redact
 pii-rules pii-scan pii-show pii-test policy policy-explain policy-matrix policy-show policy-test
 reveal run sample-server serve stop-list subject subject-list token token-show user user-list
