@@ -105,10 +105,13 @@ pub(crate) fn stated_time(bytes: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits.get(..end)?).ok()?.parse().ok()
 }
 
-/// Whether an entry's bytes begin as those of an outcome.
-pub(crate) fn is_outcome(bytes: &[u8]) -> bool {
-    let head = bytes.get(..bytes.len().min(ENVELOPE_BYTES)).unwrap_or_default();
-    memchr::memmem::find(head, b"\"event\":\"outcome\"").is_some()
+/// The intent whose outcome an entry's bytes begin as; `None` for all else.
+pub(crate) fn concluded(bytes: &[u8]) -> Option<u64> {
+    const OUTCOME: &[u8] = b"\"event\":\"outcome\",\"intent\":";
+    let head = bytes.get(..bytes.len().min(ENVELOPE_BYTES))?;
+    let digits = head.get(memchr::memmem::find(head, OUTCOME)? + OUTCOME.len()..)?;
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit())?;
+    std::str::from_utf8(digits.get(..end)?).ok()?.parse().ok()
 }
 
 /// An event in bytes, made before its place in the log is known.

@@ -14,10 +14,13 @@ use crate::entry;
 use crate::reader::{self, ReadError};
 use crate::scan::Step;
 
-/// Says of an entry's bytes whether what it says can be asked for.
+/// Says of an entry's bytes whether what it says can be asked for. What cannot is left out of an
+/// index that is made for one question.
 pub(crate) trait Prefilter {
-    /// `false` where it cannot; its facts are left out then. Outcomes are never asked about.
+    /// `false` where nothing of the entry, which is no outcome, can be asked for.
     fn may_match(&self, bytes: &[u8]) -> bool;
+    /// As [`Prefilter::may_match`], of an outcome whose intent cannot be asked for.
+    fn may_match_outcome(&self, bytes: &[u8]) -> bool;
 }
 
 /// Everything can be asked for.
@@ -25,6 +28,10 @@ pub(crate) struct Whole;
 
 impl Prefilter for Whole {
     fn may_match(&self, _: &[u8]) -> bool {
+        true
+    }
+
+    fn may_match_outcome(&self, _: &[u8]) -> bool {
         true
     }
 }
@@ -87,8 +94,9 @@ impl Builder {
         self.content.stamp.last = offset;
         // INVARIANT: a segment has at most 1 GiB.
         self.content.offsets.push(u32::try_from(offset).unwrap_or(u32::MAX));
-        let skipped = !entry::is_outcome(bytes) && !filter.may_match(bytes);
-        if skipped && let Some(at) = entry::stated_time(bytes) {
+        if !self.is_wanted(bytes, filter)
+            && let Some(at) = entry::stated_time(bytes)
+        {
             self.note_time(place, at);
             return;
         }
@@ -101,6 +109,13 @@ impl Builder {
                 self.tell(place, Field::Odd, "");
             }
         }
+    }
+
+    fn is_wanted(&self, bytes: &[u8], filter: &dyn Prefilter) -> bool {
+        let Some(intent) = entry::concluded(bytes) else { return filter.may_match(bytes) };
+        // An intent in an earlier segment may be one that is asked for.
+        let known = intent >= self.content.stamp.first && !self.open.contains_key(&intent);
+        !known || filter.may_match_outcome(bytes)
     }
 
     fn note_time(&mut self, place: u32, at: u64) {
@@ -123,8 +138,17 @@ impl Builder {
         } else if let Some(intent) = sketch.concludes() {
             match self.open.remove(&intent) {
                 Some(begun) => self.join(begun, place, &told),
-                None => self.content.awaited.push((intent, place)),
+                None => self.wait(intent, place, &told),
             }
+        }
+    }
+
+    /// An outcome whose intent is in an earlier segment, or was left out of this index.
+    fn wait(&mut self, intent: u64, outcome: u32, told: &[usize]) {
+        self.content.awaited.push((intent, outcome));
+        let place = intent.checked_sub(self.content.stamp.first);
+        if let Some(place) = place.and_then(|place| u32::try_from(place).ok()) {
+            told.iter().for_each(|set| self.put(*set, place.min(outcome)));
         }
     }
 

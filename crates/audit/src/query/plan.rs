@@ -3,7 +3,7 @@
 use memchr::memmem::Finder;
 use roaring::RoaringBitmap;
 
-use super::Query;
+use super::{EventKind, Query};
 use crate::index::{Field, Odd, Prefilter, SegmentIndex, Sketch, key};
 
 /// Which conditions are fulfilled, a bit for each.
@@ -26,6 +26,9 @@ pub(super) struct Plan {
     /// Whether an outcome can say what its intent does not.
     dependent: bool,
     needles: Vec<Vec<Finder<'static>>>,
+    kind_needles: Vec<Finder<'static>>,
+    /// Where one condition is all there is, and outcomes can fulfil it: what must stand in them.
+    outcome_needles: Option<Vec<Finder<'static>>>,
 }
 
 impl Plan {
@@ -47,11 +50,19 @@ impl Plan {
         let conditions = all.into_iter().filter(|(_, values)| !values.is_empty());
         let conditions: Vec<_> =
             conditions.map(|(field, values)| Condition { field, values }).collect();
+        let needle = |kind: &EventKind| {
+            Finder::new(&format!("\"event\":\"{}\"", kind.as_str())).into_owned()
+        };
         Self {
             kinds: query.kinds.iter().map(|kind| kind.as_str()).collect(),
             since: query.since.map_or(0, |at| at.as_millis()),
             until: query.until.map_or(u64::MAX, |at| at.as_millis()),
             dependent: conditions.iter().any(|condition| condition.field.is_of_outcomes()),
+            outcome_needles: match conditions.as_slice() {
+                [only] => only.outcome_needles(),
+                _ => None,
+            },
+            kind_needles: query.kinds.iter().map(needle).collect(),
             needles: conditions.iter().filter_map(Condition::needles).collect(),
             conditions,
         }
@@ -126,6 +137,10 @@ impl Plan {
         Ok(found | index.set(key(Field::Odd as u8, ""))?)
     }
 
+    fn is_kind(&self, bytes: &[u8]) -> bool {
+        self.kind_needles.iter().any(|needle| needle.find(bytes).is_some())
+    }
+
     fn of_kinds(&self, index: &SegmentIndex) -> Result<RoaringBitmap, Odd> {
         if self.kinds.is_empty() {
             return Ok(index.all());
@@ -139,6 +154,19 @@ impl Plan {
 }
 
 impl Condition {
+    /// Bytes of which one must stand in the half of a call that fulfils this; `None` where a call
+    /// does so by its intent.
+    fn outcome_needles(&self) -> Option<Vec<Finder<'static>>> {
+        if !self.field.is_of_outcomes() {
+            return None;
+        }
+        let word = |value: &String| {
+            let word = value.split_once(':').map_or(value.as_str(), |(kind, _)| kind);
+            serde_json::to_vec(word).ok().map(|word| Finder::new(&word).into_owned())
+        };
+        self.values.iter().map(word).collect()
+    }
+
     /// Bytes of which one must stand in whatever fulfils this; `None` where there are none.
     fn needles(&self) -> Option<Vec<Finder<'static>>> {
         let fixed = match self.field {
@@ -169,6 +197,22 @@ impl Condition {
 
 impl Prefilter for Plan {
     fn may_match(&self, bytes: &[u8]) -> bool {
+        if self.conditions.is_empty() {
+            // What is told by kind and time alone; everything, where no kind is asked for.
+            return self.is_kind(bytes);
+        }
+        if let Some(needles) = &self.outcome_needles {
+            return needles.iter().any(|needle| needle.find(bytes).is_some());
+        }
         self.needles.iter().all(|any| any.iter().any(|needle| needle.find(bytes).is_some()))
+    }
+
+    fn may_match_outcome(&self, bytes: &[u8]) -> bool {
+        if self.conditions.is_empty() {
+            return self.is_kind(bytes);
+        }
+        // A call whose intent has not what must stand there does not match by its outcome.
+        let needles = self.outcome_needles.iter().flatten();
+        needles.into_iter().any(|needle| needle.find(bytes).is_some())
     }
 }

@@ -104,7 +104,7 @@ impl Search {
         let mut found = VecDeque::new();
         for place in (0..self.segments.len()).rev() {
             let room = if keep == Keep::Newest { limit - found.len() } else { usize::MAX };
-            for entry in self.segment(place, room) {
+            for entry in self.segment(place, room, Keep::Newest) {
                 found.push_front(entry);
             }
             if keep == Keep::Newest && found.len() >= limit {
@@ -118,7 +118,7 @@ impl Search {
     fn find_forwards(&mut self, limit: usize) -> Vec<Entry> {
         let mut found = Vec::new();
         for place in 0..self.segments.len() {
-            found.extend(self.segment(place, usize::MAX).into_iter().rev());
+            found.extend(self.segment(place, limit - found.len(), Keep::Oldest));
             if found.len() >= limit {
                 break;
             }
@@ -162,15 +162,16 @@ impl Search {
         None
     }
 
-    /// At most `room` entries of a segment that match, newest first.
-    fn segment(&mut self, place: usize, room: usize) -> Vec<Entry> {
+    /// At most `room` entries of a segment that match: the newest, newest first, or the oldest,
+    /// oldest first.
+    fn segment(&mut self, place: usize, room: usize, keep: Keep) -> Vec<Entry> {
         let first = self.segments.get(place).copied().unwrap_or_default();
         if room == 0 || !self.is_plausible(place) {
             return Vec::new();
         }
         let mut why = None;
         for anew in [false, true] {
-            match self.try_segment(place, room, anew) {
+            match self.try_segment(place, (room, keep), anew) {
                 Ok(found) => {
                     self.intents.retain(|intent, _| *intent < first);
                     self.outcomes.retain(|intent, _| *intent < first);
@@ -193,7 +194,12 @@ impl Search {
         Vec::new()
     }
 
-    fn try_segment(&mut self, place: usize, room: usize, anew: bool) -> Result<Vec<Entry>, Fault> {
+    fn try_segment(
+        &mut self,
+        place: usize,
+        (room, keep): (usize, Keep),
+        anew: bool,
+    ) -> Result<Vec<Entry>, Fault> {
         let opened = self.open(place, anew).map_err(Fault::Read)?;
         let index = &opened.index;
         let mut found = Vec::new();
@@ -202,7 +208,9 @@ impl Search {
         }
         let wanted = self.outcomes.keys().filter_map(|intent| index.place(*intent));
         let candidates = self.plan.candidates(index, &wanted.collect::<RoaringBitmap>())?;
-        for place in candidates.iter().rev() {
+        let mut left = candidates.iter();
+        let mut next = || if keep == Keep::Newest { left.next_back() } else { left.next() };
+        while let Some(place) = next() {
             if found.len() >= room {
                 break;
             }
