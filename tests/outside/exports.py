@@ -47,6 +47,7 @@ class Stand:
         self.stranger = Rsyslog(folder / "stranger")
         self.collector = Collector("/v1/logs")
         self.lines = Receiver("/lines", SECRET)
+        proof = 'certificate = "client.pem"\ncertificate_key = "client.key"'
         files = "".join(
             export(f"file-{form}", f"file:{folder}/{form}.log", f'format = "{form}"') for form in FORMATS
         )
@@ -54,8 +55,9 @@ class Stand:
             upstream("web", url=f"http://127.0.0.1:{server_port}/mcp")
             + '[roles.user]\nallow = ["web:good"]\n' + UNHURRIED + PRIVACY
             + f"[outbound]\nauthorities = {toml_string(authority)}\n" + files
-            + export("syslog", f"syslog+tls://localhost:{self.rsyslog.port}")
-            + export("stranger", f"syslog+tls://localhost:{self.stranger.port}")
+            + export("syslog", f"syslog+tls://localhost:{self.rsyslog.port}", proof)
+            + export("unproved", f"syslog+tls://localhost:{self.rsyslog.port}")
+            + export("stranger", f"syslog+tls://localhost:{self.stranger.port}", proof)
             + export("collector", f"http://127.0.0.1:{self.collector.port}/v1/logs", 'format = "otlp"')
             + export("lines", f"http://127.0.0.1:{self.lines.port}/lines", f'bearer = "file:{folder}/token"')
         )
@@ -130,7 +132,7 @@ def live(gateway):
 
 def caught_up(stand):
     def nobody_is_behind():
-        return not any(behind for name, behind in stand.behind().items() if name != "stranger")
+        return not any(behind for name, behind in stand.behind().items() if name not in ("stranger", "unproved"))
     wait_until(nobody_is_behind, 90, "that nobody is behind")
 
 
@@ -243,9 +245,11 @@ def judge_formats(checks, stand, entries):
     judge_ecs(checks, stand.file("ecs"))
     judge_cef(checks, stand.file("cef"), entries)
     judge_syslog(checks, stand, entries)
-    came, behind = stand.stranger.messages(), stand.behind()["stranger"]
+    came, behind = stand.stranger.messages(), stand.behind()
     checks.check("a receiver that cannot prove who it is gets nothing, and its lag is shown",
-                 not came and behind == len(entries), f"{len(came)} came, {behind} are behind")
+                 not came and behind["stranger"] == len(entries), f"{len(came)} came, {behind}")
+    checks.check("a receiver that wants to know who sends confirms nothing to whom it does not know",
+                 behind["unproved"] == len(entries), str(behind))
     checks.check("OpenTelemetry's definitions read every request", not stand.collector.problems,
                  str(stand.collector.problems[:2]))
     bodies = [json.loads(record["body"]["stringValue"])["seq"] for record in stand.collector.records()]
@@ -276,7 +280,7 @@ def formats(checks, server_port):
             caught_up(stand)
             shown = metrics(stand.gateway)
             for metric in ("haechi_export_lag_entries", "haechi_export_lag_seconds", "haechi_export_sent_total"):
-                checks.check(f"{metric} is shown for each sink", shown.count(f"{metric}{{sink=") == 10, shown[-400:])
+                checks.check(f"{metric} is shown for each sink", shown.count(f"{metric}{{sink=") == 11, shown[-400:])
             stand.gateway.process.stop()
             judge_command(checks, stand)
             entries = stand.gateway.audit()

@@ -19,7 +19,7 @@ from stand import Process, free_port
 
 
 def certificates(folder):
-    """An authority and a certificate of `localhost` by it, in PEM; returns the authority's file."""
+    """An authority, and by it certificates of `localhost` and of a client; the authority's file."""
     now = datetime.datetime.now(datetime.timezone.utc)
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Logs Test Authority")])
@@ -42,15 +42,21 @@ def certificates(folder):
     leaf = leaf.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
     leaf = leaf.sign(ca_key, hashes.SHA256())
     pem = serialization.Encoding.PEM
+    client_key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gateway")])
+    client = begin(subject, client_key.public_key())
+    client = client.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False)
+    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "client.pem").write_bytes(client.sign(ca_key, hashes.SHA256()).public_bytes(pem))
+    (folder / "client.key").write_bytes(client_key.private_bytes(pem, *plain))
     (folder / "ca.pem").write_bytes(ca.public_bytes(pem))
     (folder / "cert.pem").write_bytes(leaf.public_bytes(pem))
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "key.pem").write_bytes(private)
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, *plain))
     return folder / "ca.pem"
 
 
 class Rsyslog:
-    """rsyslog as Debian builds it, which takes messages over TLS and writes what it read in them."""
+    """rsyslog as Debian builds it, which takes messages over TLS from whom it knows, and writes what it read."""
 
     def __init__(self, folder):
         """`folder` has what [`certificates`] made."""
@@ -63,7 +69,7 @@ class Rsyslog:
 global(workDirectory="{self.folder}" maxMessageSize="128k" defaultNetstreamDriver="ossl"
   defaultNetstreamDriverCAFile="{self.folder}/ca.pem" defaultNetstreamDriverCertFile="{self.folder}/cert.pem"
   defaultNetstreamDriverKeyFile="{self.folder}/key.pem" parser.escapeControlCharactersOnReceive="off")
-module(load="imtcp" streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="anon")
+module(load="imtcp" streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="x509/certvalid")
 module(load="mmpstrucdata")
 input(type="imtcp" port="{self.port}" address="127.0.0.1")
 template(name="line" type="list") {{

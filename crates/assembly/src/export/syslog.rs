@@ -30,6 +30,14 @@ impl SyslogSink {
     pub(super) fn new(to: &SyslogDestination, dialer: Dialer) -> Self {
         Self { to: to.clone(), dialer }
     }
+
+    /// Certificate and key are read each time: whoever renews them needs to do nothing here.
+    async fn dialer(&self) -> io::Result<Dialer> {
+        let dialer = self.dialer.clone();
+        let Some((certificate, key)) = self.to.proof.clone() else { return Ok(dialer) };
+        let proving = tokio::task::spawn_blocking(move || dialer.proving(&certificate, &key));
+        proving.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
 }
 
 #[async_trait]
@@ -38,7 +46,10 @@ impl Sink for SyslogSink {
         let (host, port) = (&*self.to.host, self.to.port);
         let unreachable = |error: io::Error| SinkError::Unreachable(error.into());
         let stream = match self.to.transport {
-            SyslogTransport::Tls => self.dialer.tls(host, port).await,
+            SyslogTransport::Tls => match self.dialer().await {
+                Ok(dialer) => dialer.tls(host, port).await,
+                Err(error) => Err(error),
+            },
             SyslogTransport::DangerousTcp => self.dialer.dangerous_plain(host, port).await,
             SyslogTransport::DangerousUdp => return datagrams(host, port, lines).await,
         };
@@ -63,6 +74,10 @@ fn frames(lines: &[Line]) -> Vec<u8> {
 }
 
 /// Writes everything, closes, and waits until the other side has closed.
+///
+/// By TLS its end must be a `close_notify`: a connection that merely ends may have been refused, as
+/// when the receiver wanted a certificate (in TLS 1.3 it says so after everything was written). With
+/// something unread the system resets a connection in place of ending it.
 async fn deliver(mut stream: Box<dyn Duplex>, frames: &[u8]) -> io::Result<()> {
     stream.write_all(frames).await?;
     stream.flush().await?;
@@ -72,9 +87,6 @@ async fn deliver(mut stream: Box<dyn Duplex>, frames: &[u8]) -> io::Result<()> {
         match stream.read(&mut ignored).await {
             Ok(0) => return Ok(()),
             Ok(_) => {}
-            // The end without a word of TLS about it: after ours there is none to be missed. A
-            // receiver that closes with something unread resets the connection.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
             Err(error) => return Err(error),
         }
     }
@@ -115,7 +127,7 @@ mod tests {
     use super::*;
 
     fn sink(transport: SyslogTransport, port: u16) -> SyslogSink {
-        let to = SyslogDestination { transport, host: "127.0.0.1".to_owned(), port };
+        let to = SyslogDestination { transport, host: "127.0.0.1".to_owned(), port, proof: None };
         SyslogSink::new(&to, Outbound::new(OutboundConfig::default()).unwrap().dialer())
     }
 

@@ -535,6 +535,8 @@ fn exports_say_where_to_and_in_which_form() {
         to = "syslog+tls://logs.example.com"
         format = "cef"
         events = ["intent", "sign-in"]
+        certificate = "me.pem"
+        certificate_key = "me.key"
         [[audit.export]]
         name = "collector"
         to = "https://logs.example.com/v1/logs?key=hidden"
@@ -579,6 +581,8 @@ fn an_export_that_cannot_be_is_named() {
         ("name = \"a\"\nto = \"https://h\"\nbearer = \"s3cret\"", "bearer", "env:NAME"),
         ("name = \"a\"\nto = \"file:a\"\nbearer = \"env:X\"", "bearer", "POST"),
         ("name = \"a\"\nto = \"https://h\"\nkeep = 2", "keep", "files"),
+        ("name = \"a\"\nto = \"https://h\"\ncertificate = \"c\"", "certificate", "syslog+tls"),
+        ("name = \"a\"\nto = \"syslog+tls://h\"\ncertificate = \"c\"", "to", "together"),
         ("name = \"a\"\nto = \"file:a\"\nrotate = \"1 KiB\"", "rotate", "64 KiB"),
         ("name = \"a\"\nto = \"file:a\"\ndangerous_plain = true", "dangerous_plain", "leaves"),
     ];

@@ -39,6 +39,8 @@ pub(super) async fn discover(
     asking.owner = true;
     asking.roles.clear();
     asking.policy.files.clear();
+    // Looking sends nothing anywhere.
+    asking.exports.clear();
     let log = Log::Run("check".to_owned());
     let assembly = Assembly::open(&asking, directory, &log).await?;
     let carriers = Carriers::default().next(&asking, &assembly.rooms, false)?;

@@ -87,6 +87,8 @@ pub struct SyslogDestination {
     pub host: String,
     /// Its port.
     pub port: u16,
+    /// Files with the certificate and the key by which this gateway proves itself there.
+    pub proof: Option<(PathBuf, PathBuf)>,
 }
 
 /// How a receiver of syslog is reached.
@@ -144,6 +146,10 @@ pub(crate) struct RawExport {
     events: Vec<String>,
     /// What is presented to an address that takes POST: `file:PATH` or `env:NAME`.
     bearer: Option<String>,
+    /// A PEM file with the certificate by which this gateway proves itself to a receiver of syslog.
+    certificate: Option<String>,
+    /// A PEM file with the certificate's key.
+    certificate_key: Option<String>,
     /// The size of a file from which a new one is begun; `64 MiB` by default.
     rotate: Option<String>,
     /// Older files that are kept; 8 by default.
@@ -231,7 +237,7 @@ impl RawExport {
             }));
         }
         if self.to.starts_with("syslog") {
-            return self.syslog().map(Destination::Syslog);
+            return self.syslog(base).map(Destination::Syslog);
         }
         if self.to.is_empty() {
             return Err("must say where to, for example `file:audit.jsonl`".to_owned());
@@ -243,7 +249,7 @@ impl RawExport {
         Ok(Destination::Http(HttpDestination { url, bearer: self.secret(key, base, problems) }))
     }
 
-    fn syslog(&self) -> Result<SyslogDestination, String> {
+    fn syslog(&self, base: &Path) -> Result<SyslogDestination, String> {
         let url = url::Url::parse(&self.to).map_err(|_| format!("`{}` is no URL", self.to))?;
         let (transport, standard) = match url.scheme() {
             "syslog+tls" => (SyslogTransport::Tls, SYSLOG_TLS_PORT),
@@ -261,7 +267,24 @@ impl RawExport {
             return Err(plain("syslog+tls://"));
         }
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(SyslogDestination { transport, host, port: url.port().unwrap_or(standard) })
+        let proof = self.proof(base, transport)?;
+        Ok(SyslogDestination { transport, host, port: url.port().unwrap_or(standard), proof })
+    }
+
+    /// Certificate and key: both or none, and only where TLS carries them.
+    fn proof(
+        &self,
+        base: &Path,
+        transport: SyslogTransport,
+    ) -> Result<Option<(PathBuf, PathBuf)>, String> {
+        match (&self.certificate, &self.certificate_key) {
+            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) if transport == SyslogTransport::Tls => {
+                Ok(Some((path(base, certificate)?, path(base, key)?)))
+            }
+            (Some(_), Some(_)) => Err("carries no certificate; `syslog+tls://` does".to_owned()),
+            _ => Err("wants `certificate` and `certificate_key` together".to_owned()),
+        }
     }
 
     fn secret(&self, key: &str, base: &Path, problems: &mut Problems) -> Option<Secret> {
@@ -300,10 +323,13 @@ impl RawExport {
     /// What is said and would do nothing.
     fn unused(&self, key: &str, to: &Destination, problems: &mut Problems) {
         let is_file = matches!(to, Destination::File(_));
+        let is_syslog = matches!(to, Destination::Syslog(_));
+        let proof = self.certificate.is_some() || self.certificate_key.is_some();
         let is_http = matches!(to, Destination::Http(_));
         let said = [
             ("rotate", self.rotate.is_some() && !is_file, "is for files"),
             ("keep", self.keep.is_some() && !is_file, "is for files"),
+            ("certificate", proof && !is_syslog, "is for `syslog+tls://`"),
             ("bearer", self.bearer.is_some() && !is_http, "is for addresses that take POST"),
             ("dangerous_plain", self.dangerous_plain && is_file, "is for what leaves this machine"),
         ];
