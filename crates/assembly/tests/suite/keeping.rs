@@ -144,8 +144,7 @@ async fn what_an_export_has_not_confirmed_is_not_given_up() {
         if gone {
             assert!(done.is_ok(), "{done:?}");
         } else {
-            let refused =
-                matches!(&done, Err(Failure::NotExported { sink, next: it }) if sink == "siem" && *it == next);
+            let refused = matches!(&done, Err(Failure::NotExported { sink, next: it }) if sink == "siem" && *it == next);
             assert!(refused, "{done:?}");
         }
     }

@@ -138,14 +138,18 @@ fn a_person_gets_everything_and_is_erased_while_the_gateway_runs() {
     let erased = home.good(&[&erase[..], &["--yes", "--json"]].concat()).json();
     assert_eq!(erased["verdict"], "erased", "{erased}");
     let sid = erased["sid"].as_str().unwrap();
-    assert!(home.path(&format!("erasure-{sid}.json")).exists());
+    let note = std::fs::read_to_string(home.path(&format!("erasure-{sid}.note"))).unwrap();
+    assert!(note.starts_with("localhost/audit/gateway/erasure\n{"), "{note}");
+    assert!(note.contains(&format!("\"sid\": \"{sid}\"")) && note.contains("\n\n— localhost/"));
 
     assert_eq!(stand.reveal("lee", &mine, "support").code, Some(1), "at once");
     assert_eq!(stand.reveal("lee", &other, "support").out, "laura.becker@example.org\n");
     assert_eq!(home.run(&["subject", "export", "C-1001"]).code, Some(1));
     assert!(home.good(&["subject", "list"]).out.contains("erased"));
     let acts = format!("{:?}", stand.entries("administration"));
-    for act in ["subject.export", "subject.hold", "subject.release", "subject.erase"] {
+    for act in
+        ["subject.export", "subject.hold", "subject.release", "subject.erase", "subject.certify"]
+    {
         assert!(acts.contains(act), "{act}");
     }
     assert!(!acts.contains("C-1001"));
