@@ -39,17 +39,17 @@ class Witness:
         assert status == 0, err
         return out
 
-    def start(self):
-        command = self.command("--listen", f"127.0.0.1:{self.port}")
+    def start(self, *more):
+        command = self.command("--listen", f"127.0.0.1:{self.port}", *more)
         self.process = Process(command, name="witness").wait_for_port(self.port)
         return self
 
     def add(self, request, timeout=10):
         return ask(self.port, "POST", "/add-checkpoint", request.encode(), {"content-type": None}, timeout)
 
-    def setting(self):
+    def setting(self, scheme="http"):
         keys = ", ".join(f'"{key}"' for key in self.keys)
-        return f'{{ url = "http://127.0.0.1:{self.port}", keys = [{keys}] }}'
+        return f'{{ url = "{scheme}://127.0.0.1:{self.port}", keys = [{keys}] }}'
 
     def stop(self):
         if self.process:
@@ -239,11 +239,50 @@ def each_other(checks, home, port):
             checks.check(f"gateway {name} keeps cosignatures that OpenSSL believes", good == [1] * len(keys), good)
             held = note.origin == vkeys(each)[0].split("+")[0] and metric(each, "haechi_audit_witnesses_missing") == 0
             checks.check(f"gateway {name} says how far it is witnessed", held and cosigned(each).size > 0)
+        demanded(checks, one, watchers[1], watchers[0])
         absent(checks, one, two, watchers)
         put_back(checks, one, two)
     finally:
         for each in [one, two, *watchers]:
             each.stop()
+
+
+def demanded(checks, one, watcher, stranger):
+    """What verifies the log demands its witness."""
+    (one.home / "witness.vkeys").write_text("\n".join(watcher.keys) + "\n")
+    (one.home / "log.vkeys").write_text("\n".join(vkeys(one)) + "\n")
+    command = [HAECHI, "audit", "verify", "--directory", log_of(one), "--key", one.home / "log.vkeys"]
+    status, out, err = run([*command, "--witness", one.home / "witness.vkeys"])
+    checks.check("`haechi audit verify` sees the witness", status == 0, out + err)
+    status, out, err = run([*command, "--witness", stranger.keys[0]])
+    checks.check("and cannot tell without another", status == 2 and "cosigned" in out + err, out + err)
+
+
+def secure(checks, home, port):
+    """A witness on another machine is asked over TLS."""
+    certificate, key = home / "certificate.pem", home / "key.pem"
+    status, _, err = run([
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+        "-days", "2", "-subj", "/CN=witness", "-addext", "subjectAltName=IP:127.0.0.1",
+        "-addext", "basicConstraints=critical,CA:FALSE", "-out", certificate, "-keyout", key,
+    ])
+    assert status == 0, err
+    watcher = Witness(home, "secure")
+    status, _, err = run(watcher.command("--log", tlog.Signer("x").vkey, "--listen", "0.0.0.0:0"), timeout=10)
+    checks.check("other machines are not answered without TLS", status == 2 and "TLS" in err, err)
+    more = f'missing = "warn"\n[outbound]\nauthorities = "{certificate}"'
+    one = gateway(port, [watcher.setting("https")], more)
+    try:
+        one.start()
+        watcher.vkeys = vkeys(one)
+        watcher.start("--tls-certificate", certificate, "--tls-key", key)
+        call(one)
+        until_seen(one, entries(one))
+        good = [len(cosigned(one).times(key)) for key in watcher.keys]
+        checks.check("a witness behind TLS is asked", good == [1, 1], good)
+    finally:
+        one.stop()
+        watcher.stop()
 
 
 def absent(checks, one, two, watchers):
@@ -358,6 +397,8 @@ def main():
             kills(checks, home)
         with checks.guard("two that watch each other"):
             each_other(checks, home, port)
+        with checks.guard("TLS"):
+            secure(checks, home, port)
         with checks.guard("a witness of somebody else"):
             foreign(checks, port)
     shutil.rmtree(home, ignore_errors=True)

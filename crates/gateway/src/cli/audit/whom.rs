@@ -1,5 +1,6 @@
 //! Which log is meant, and whose word is taken for it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -108,7 +109,9 @@ impl Whom {
 
     fn with_witnesses(&self, trust: Trust) -> Result<Trust, Failure> {
         let witnesses = keys(&self.witness)?;
-        let wanted = self.witnesses.unwrap_or(witnesses.len());
+        // A witness may have a key of each kind, under its one name.
+        let names: BTreeSet<&str> = witnesses.iter().map(VerifierKey::name).collect();
+        let wanted = self.witnesses.unwrap_or(names.len());
         Ok(Trust { witnesses, wanted, ..trust })
     }
 

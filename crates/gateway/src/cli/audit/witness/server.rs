@@ -158,8 +158,14 @@ async fn add_checkpoint(witness: Arc<Witness>, body: Incoming) -> Answer {
     let asked = tokio::task::spawn_blocking(move || {
         let answer = witness.add_checkpoint(&body);
         match &answer {
+            // Of a log that is watched, and nothing that strangers can fill the program's log with.
+            Err(refusal @ (Refusal::Proof(_) | Refusal::NotKept(_))) => {
+                tracing::warn!(status = refusal.status(), %refusal, "not cosigned");
+            }
+            Err(refusal) => {
+                tracing::debug!(status = refusal.status(), %refusal, "not cosigned");
+            }
             Ok(_) => tracing::debug!("cosigned"),
-            Err(refusal) => tracing::warn!(status = refusal.status(), %refusal, "not cosigned"),
         }
         Reply::new(&answer)
     });
