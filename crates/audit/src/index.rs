@@ -59,7 +59,7 @@ fn segment_stamp(
 pub(crate) fn kept(log: &Path, first: u64, end: u64) -> Option<SegmentIndex> {
     let file = disk::open_to_read(&path(&directory(log), first)).ok()?;
     let bytes = file.size().ok()?;
-    let index = SegmentIndex::open(Source::file(file), bytes).ok()?;
+    let index = SegmentIndex::open(Source::File(file), bytes).ok()?;
     let entries = disk::open_to_read(&segment::path(&segment::directory(log), first)).ok()?;
     let Stamp { header, last, frame, .. } = *index.stamp();
     let same = segment_stamp(&entries, last).ok()? == (header, frame);

@@ -8,8 +8,7 @@
 //! offset needs none, because the frame it leads to has one.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io;
+use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
@@ -119,23 +118,19 @@ impl Content {
 }
 
 /// What an index's bytes stand in.
+#[derive(Debug)]
 pub(crate) enum Source {
     /// Memory: that of the segment which is still written, or one that could not be kept.
     Memory(Vec<u8>),
     /// A file.
-    File(Box<dyn Fn(&mut [u8], u64) -> io::Result<usize> + Send + Sync>),
+    File(Arc<dyn DiskFile>),
 }
 
 impl Source {
-    /// The bytes of `file`.
-    pub(crate) fn file(file: std::sync::Arc<dyn DiskFile>) -> Self {
-        Self::File(Box::new(move |out, offset| file.read_at(out, offset)))
-    }
-
     fn read(&self, offset: u64, size: usize) -> Result<Vec<u8>, Odd> {
         let mut out = vec![0; size];
         let read = match self {
-            Self::File(read) => read(&mut out, offset).map_err(|_| Odd)?,
+            Self::File(file) => file.read_at(&mut out, offset).map_err(|_| Odd)?,
             Self::Memory(bytes) => {
                 let start = usize::try_from(offset).map_err(|_| Odd)?;
                 let end = start.checked_add(size).ok_or(Odd)?;
@@ -144,15 +139,6 @@ impl Source {
             }
         };
         if read == size { Ok(out) } else { Err(Odd) }
-    }
-}
-
-impl fmt::Debug for Source {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str(match self {
-            Self::Memory(_) => "Memory",
-            Self::File(_) => "File",
-        })
     }
 }
 
