@@ -91,7 +91,8 @@ fn forge(directory: &Path, old: &str, new: &str) {
     let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
     file.write_all_at(&changed, entry as u64).unwrap();
     let text = String::from_utf8_lossy(&changed).into_owned();
-    let digits: String = text[start.len()..].chars().take_while(char::is_ascii_digit).collect();
+    let digits = text.chars().skip(start.len()).take_while(char::is_ascii_digit);
+    let digits: String = digits.collect();
     let sum = checksum(digits.parse().unwrap(), &changed);
     file.write_all_at(&sum.to_le_bytes(), entry as u64 - 4).unwrap();
 }

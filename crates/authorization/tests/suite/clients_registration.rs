@@ -40,7 +40,7 @@ async fn a_public_client_registers_and_is_known_from_then_on() {
     let client_id = answer.body["client_id"].as_str().unwrap();
     assert!(client_id.len() >= 40);
     assert!(answer.body.get("client_secret").is_none());
-    assert_eq!(world.registered(), [client_id]);
+    assert_eq!(registered_in(&world.log()), [client_id]);
     assert_eq!(answer.body["application_type"], "native");
     assert!(answer.body.get("logo_uri").is_none(), "what a person could be fooled by is not kept");
     assert!(is_proved(&world.prove(&[("client_id", client_id)], None).await));

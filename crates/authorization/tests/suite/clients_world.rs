@@ -79,7 +79,7 @@ pub(crate) struct World {
     pub(crate) network: Arc<Network>,
     /// The company's key.
     pub(crate) company: SigningKey,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// What came back.
@@ -144,6 +144,11 @@ fn config() -> AuthorizationConfig {
 }
 
 impl World {
+    /// Where the log is.
+    pub(crate) fn log(&self) -> std::path::PathBuf {
+        self.folder.path().join("audit")
+    }
+
     pub(crate) async fn new() -> Self {
         Self::with(|_| {}).await
     }
@@ -219,7 +224,7 @@ impl World {
         let mut config = config();
         change(&mut config);
         let server = AuthorizationServer::new(config, rooms, stores);
-        Self { server, identity, memory, clock, network, company, _folder: folder }
+        Self { server, identity, memory, clock, network, company, folder }
     }
 
     /// Adds a client of the operator's with this metadata.

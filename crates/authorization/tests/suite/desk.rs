@@ -358,13 +358,7 @@ impl Desk {
 
     /// Ids of clients that the log says registered themselves.
     pub(crate) fn registered(&self) -> Vec<String> {
-        let reader = Reader::open(&self.folder.path().join("audit")).unwrap();
-        let events = reader.entries(0).map(|entry| entry.unwrap().event);
-        let tell = |event| match event {
-            Event::Administration(act) if act.act == "client.register" => Some(act.object),
-            _ => None,
-        };
-        events.filter_map(tell).collect()
+        registered_in(&self.folder.path().join("audit"))
     }
 
     /// What the log says of tokens.
@@ -375,6 +369,16 @@ impl Desk {
             .filter_map(|event| if let Event::Token(act) = event { Some(act) } else { None })
             .collect()
     }
+}
+
+/// Ids of clients that a log says registered themselves.
+pub(crate) fn registered_in(log: &std::path::Path) -> Vec<String> {
+    let events = Reader::open(log).unwrap().entries(0).map(|entry| entry.unwrap().event);
+    let tell = |event| match event {
+        Event::Administration(act) if act.act == "client.register" => Some(act.object),
+        _ => None,
+    };
+    events.filter_map(tell).collect()
 }
 
 /// `usual` with `change`: an empty value takes a parameter away, a name with `+` adds one more.

@@ -34,7 +34,8 @@ impl Repair {
     ) -> Result<ExitCode, Failure> {
         let settings = context.settings()?;
         let rooms = context.rooms().await?;
-        let Some(loss) = rooms.examine_log(&settings).await.map_err(of_repair)? else {
+        let Some(loss) = rooms.examine_log(&settings).await.map_err(|error| of_repair(&error))?
+        else {
             if self.json {
                 print_json(out, &json!({ "ok": true }))?;
             } else {
@@ -55,7 +56,7 @@ impl Repair {
             }
             return Ok(ExitCode::from(NO));
         }
-        let repaired = rooms.accept_loss(&settings).await.map_err(of_repair)?;
+        let repaired = rooms.accept_loss(&settings).await.map_err(|error| of_repair(&error))?;
         let mut detail = repaired.detail.clone();
         detail.push(format!("origin:{}", repaired.origin));
         let object = "audit".to_owned();
@@ -92,9 +93,8 @@ const fn is_loss(problem: &OpenError) -> bool {
     )
 }
 
-fn of_repair(error: RepairError) -> Failure {
-    let help = error.help();
-    Failure::unknown(chain(&error)).help(help)
+fn of_repair(error: &RepairError) -> Failure {
+    Failure::unknown(chain(error)).help(error.help())
 }
 
 /// What can still be read of a log, as far as it goes.

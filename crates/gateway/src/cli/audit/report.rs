@@ -42,7 +42,7 @@ enum Format {
 #[command(
     after_long_help = "Example:\n  $ haechi audit report --from 2026-10-01 --to 2026-11-01 -o october.html"
 )]
-pub(super) struct Compose {
+pub(in crate::cli) struct Compose {
     /// From this moment on: `30d` ago, `2026-11-01`, or seconds since 1970-01-01T00:00:00Z
     #[arg(long, value_name = "WHEN")]
     from: String,
