@@ -67,8 +67,10 @@ pub(crate) fn look(around: &Surroundings, check: Check<'_>) -> Result<(), OpenEr
     }
     let mut walk = Walk::default();
     let end = walk.through(around, &segments)?;
-    check(&segments, walk.next)?;
-    if end.clean { Ok(()) } else { end.refuse_damage(around, &segments, &walk) }
+    if !end.clean {
+        end.refuse_damage(around, &segments, &walk)?;
+    }
+    check(&segments, walk.next)
 }
 
 /// The end of an existing log.
@@ -80,8 +82,12 @@ fn go_on(
 ) -> Result<(Tail, Walk, Recovery), OpenError> {
     let mut walk = Walk::default();
     let end = walk.through(around, segments)?;
-    check(segments, walk.next)?;
     let clean = end.clean;
+    // What says where comes before what says only how much.
+    if !clean {
+        end.refuse_damage(around, segments, &walk)?;
+    }
+    check(segments, walk.next)?;
     let cut_bytes = if clean { 0 } else { end.cut(around, segments, &walk)? };
     let Some((segment, path)) = segments.get(end.index) else {
         return Err(end.damaged(segments, &walk));

@@ -368,7 +368,7 @@ fn a_closed_log_whose_end_was_removed_does_not_open() {
     file.write_all_at(&vec![0; size], end_offset).unwrap();
     for boot in [BOOT, NEXT_BOOT] {
         let error = open(folder.path(), Durability::PowerCut, &disk, boot).unwrap_err();
-        assert!(matches!(error, OpenError::Shorter { .. }), "{error:?}");
+        assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
     }
 }
 

@@ -125,10 +125,10 @@ fn call_matches((intent, end): (Option<&Intent>, Option<&Conclusion>), query: &Q
     let completion = end.map(|end| serde_json::to_value(end.completion).unwrap());
     let completion: Vec<String> =
         completion.iter().map(|word| word.as_str().unwrap().to_owned()).collect();
-    any(&query.persons, &[intent.sid.clone()])
-        && any(&query.upstreams, &[intent.upstream.clone()])
+    any(&query.persons, std::slice::from_ref(&intent.sid))
+        && any(&query.upstreams, std::slice::from_ref(&intent.upstream))
         && any(&query.tools, &[intent.name.clone(), format!("{}:{}", intent.upstream, intent.name)])
-        && any(&query.decisions, &[intent.decision.clone()])
+        && any(&query.decisions, std::slice::from_ref(&intent.decision))
         && any(&query.rules, &intent.rules)
         && any(&query.findings, &found)
         && any(&query.completions, &completion)

@@ -7,6 +7,7 @@ use haechi_core::{ClientOrigin, ClientStore, StoredClient};
 use serde_json::{Value, json};
 
 use crate::clients_world::{Answer, World, is_proved, words};
+use crate::desk::registered_in;
 
 fn asked() -> Value {
     json!({

@@ -356,11 +356,6 @@ impl Desk {
         self.clock.advance(Duration::from_secs(secs));
     }
 
-    /// Ids of clients that the log says registered themselves.
-    pub(crate) fn registered(&self) -> Vec<String> {
-        registered_in(&self.folder.path().join("audit"))
-    }
-
     /// What the log says of tokens.
     pub(crate) fn acts(&self) -> Vec<TokenAct> {
         let reader = Reader::open(&self.folder.path().join("audit")).unwrap();
