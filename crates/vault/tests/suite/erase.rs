@@ -105,7 +105,7 @@ async fn an_erased_person_is_unreadable_and_the_certificate_proves_it() {
         assert_eq!(opened.value.expose(), b"bob.private.number.5218");
     }
     let stored = people.subjects.certificate(&ann).await.unwrap();
-    assert_eq!(stored, certificate);
+    assert_eq!(stored, certified);
 }
 
 #[tokio::test]

@@ -68,7 +68,9 @@ fn bar(number: u64, most: u64) -> String {
 
 fn columns(out: &mut String, one: &Columns) {
     let most = one.most();
-    let rows = one.figures.iter().map(|(when, below, above)| {
+    // A table shows by its times where nothing happened.
+    let busy = one.figures.iter().filter(|(_, below, above)| below + above > 0);
+    let rows = busy.map(|(when, below, above)| {
         let both = below.saturating_add(*above);
         let bar = Cell::Text(bar(both, most));
         vec![Cell::Text(when.clone()), Cell::Number(*below), Cell::Number(*above), bar]
