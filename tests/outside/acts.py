@@ -106,7 +106,11 @@ class Table:
     def subjects(self):
         home = self.gateway.home
         listed = json.loads(self.gateway.cli("subject", "list", "--json"))
-        sid = listed[0]["sid"]
+        operator = self.gateway.audit("--event", "administration")[-1]["sid"]
+        sid = next(one["sid"] for one in listed if one["sid"] != operator)
+        status, _, err = run([HAECHI, "subject", "erase", operator, "--ground", "a test", "--yes", "--config", self.gateway.config],
+                             env=self.gateway.env)
+        self.checks.check("whoever administers is not erased", status == 1 and "administers" in err, f"{status} {err}")
         self.run("subject-name", "subject.name", sid, "data-subject", "C-1001")
         self.run("subject-hold", "subject.hold", sid, "--id", "case-1", "--reason", "a test")
         self.run("subject-release", "subject.release", sid, "--id", "case-1")

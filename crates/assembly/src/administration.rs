@@ -137,6 +137,18 @@ pub struct Administrator {
     max_key_lifetime: Option<Duration>,
 }
 
+impl Rooms {
+    /// Who the log says the operating-system user is who owns the data directory.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError`] when the keys of persons cannot be used, or this one was erased.
+    pub async fn operator(&self) -> Result<Sid, SealError> {
+        let uid = crate::directory::owner(self.directory.path()).unwrap_or(u32::MAX);
+        self.sealer.sid(OPERATING_SYSTEM, &uid.to_string()).await
+    }
+}
+
 impl Administrator {
     /// An administrator over `rooms` who records in `audit`.
     #[must_use]
@@ -187,8 +199,7 @@ impl Administrator {
         object: &str,
         detail: Vec<String>,
     ) -> Result<(), Failure> {
-        let uid = crate::directory::owner(self.rooms.directory.path()).unwrap_or(u32::MAX);
-        let sid = self.rooms.sealer.sid(OPERATING_SYSTEM, &uid.to_string()).await?;
+        let sid = self.rooms.operator().await?;
         let entry = Administration { sid, act: act.to_owned(), object: object.to_owned(), detail };
         let noted = self.audit.note(Event::Administration(entry)).await;
         noted.map(drop).map_err(Failure::NotRecorded)

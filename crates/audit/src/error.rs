@@ -61,6 +61,9 @@ pub enum OpenError {
     /// What says how much was pruned is not this log's word.
     #[error("the statement of what was pruned from the audit log is not its own")]
     Minimum(#[source] MinimumError),
+    /// A loss was accepted, and setting the log aside was cut off.
+    #[error("the audit log was being set aside, and that was cut off")]
+    Unrepaired,
     /// The name or seed of the log's key cannot be one.
     #[error("the audit log has no key to sign with")]
     Key(#[source] KeyError),
@@ -98,6 +101,7 @@ impl OpenError {
                  backup; where there is none, `haechi audit repair --accept-loss` sets it aside, \
                  records the loss and begins a new log; nothing is written to a damaged one"
             }
+            Self::Unrepaired => "`haechi audit repair --accept-loss` goes on where it ended",
             Self::Key(_) => "look at `audit.origin`, and restore the log's key",
             Self::Newer { .. } => "use the newer program",
             Self::File { .. } => "look at the directory's owner, its mode, and the free space",

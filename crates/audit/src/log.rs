@@ -23,6 +23,7 @@ use crate::lock::WriterLock;
 use crate::notary::{self, Grown, Notary, SignedCheckpoint, Signing};
 use crate::note::{Note, VerifierKey};
 use crate::recovery::{self, Recovery};
+use crate::repair;
 use crate::segment;
 use crate::shared::{Shared, State};
 use crate::tail::{Admission, Class, Spare, Surroundings};
@@ -93,10 +94,12 @@ impl AuditLog {
     ) -> Result<(Self, Recovery), OpenError> {
         check(&config)?;
         let segments = segment::directory(&config.directory);
-        make_private_directory(&segments).map_err(OpenError::file(&segments))?;
+        make_private_directory(&config.directory).map_err(OpenError::file(&config.directory))?;
         let lock = WriterLock::take(&config.directory)?;
         disk.sync_directory(&config.directory).map_err(OpenError::file(&config.directory))?;
         let generation = generation::read(&config.directory)?;
+        repair::refuse_unfinished(&config.directory, generation)?;
+        make_private_directory(&segments).map_err(OpenError::file(&segments))?;
         let node = generation::node(&config.node, generation).into();
         let signing = config.notary.clone().map(|notary| Signing::new(notary, generation));
         let signing = signing.transpose()?.map(Arc::new);

@@ -3,7 +3,8 @@
 //! A log that shrank or changed cannot go on under its name: its next checkpoint would contradict
 //! one that others may hold. So everything there is of it is set aside as it is, in `lost/N`, and a
 //! log with another name (`ORIGIN/2`, `ORIGIN/3`, …) begins, whose first entry says what was lost.
-//! Killed in between, the log stays refused, and repairing it again goes on.
+//! Killed in between, the log stays refused, and repairing it again goes on: `lost/N/loss` is written
+//! first, and while N is still the number of the log, not everything has been moved.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ pub struct Loss {
     pub detail: Vec<String>,
     /// Where everything that is left will be.
     pub aside: PathBuf,
+    /// Everything is there already; only the new log has not begun.
+    moved: bool,
 }
 
 /// A log that began anew.
@@ -104,14 +107,35 @@ pub fn accept_loss(config: AuditConfig, clock: Arc<dyn Clock>) -> Result<Repaire
     let lock = WriterLock::take(&config.directory).map_err(RepairError::Open)?;
     let found = look(&config, Arc::clone(&clock))?.ok_or(RepairError::NothingWrong)?;
     let number = generation::read(&config.directory).map_err(RepairError::Open)?;
-    let detail = set_aside(&config.directory, &found)?;
-    let next = format!("{}\n", number.saturating_add(1));
-    let path = generation::path(&config.directory);
-    disk::replace(&OsDisk, &path, next.as_bytes()).map_err(RepairError::file(&path))?;
+    let mut detail = found.detail;
+    if !found.moved {
+        detail = set_aside(&config.directory, &found.aside, &detail)?;
+        let next = format!("{}\n", number.saturating_add(1));
+        let path = generation::path(&config.directory);
+        disk::replace(&OsDisk, &path, next.as_bytes()).map_err(RepairError::file(&path))?;
+    }
     drop(lock);
     let (log, _) = AuditLog::open(config, clock).map_err(RepairError::Open)?;
     let origin = log.origin().unwrap_or_default().to_owned();
     Ok(Repaired { aside: found.aside, detail, origin })
+}
+
+/// Refuses a log of which a part was moved away already: what is left of it looks like a new one.
+pub(crate) fn refuse_unfinished(log: &Path, number: u32) -> Result<(), OpenError> {
+    if aside(log, number).join("loss").exists() { Err(OpenError::Unrepaired) } else { Ok(()) }
+}
+
+/// A repair that was cut off, as far as it came.
+fn unfinished(log: &Path, number: u32) -> Option<Loss> {
+    let begun = segment::list(&segment::directory(log)).is_ok_and(|found| !found.is_empty());
+    let (moved, aside) = match refuse_unfinished(log, number) {
+        Err(_) => (false, aside(log, number)),
+        Ok(()) if number > 1 && !begun => (true, aside(log, number - 1)),
+        Ok(()) => return None,
+    };
+    let text = std::fs::read_to_string(aside.join("loss")).unwrap_or_default();
+    let detail = text.lines().map(str::to_owned).collect();
+    Some(Loss { problem: OpenError::Unrepaired, detail, aside, moved })
 }
 
 /// What the log before lost, where this one began in its place.
@@ -128,6 +152,9 @@ pub(crate) fn last_loss(log: &Path) -> Result<Option<Vec<String>>, OpenError> {
 
 fn look(config: &AuditConfig, clock: Arc<dyn Clock>) -> Result<Option<Loss>, RepairError> {
     let number = generation::read(&config.directory).map_err(RepairError::Open)?;
+    if let Some(unfinished) = unfinished(&config.directory, number) {
+        return Ok(Some(unfinished));
+    }
     let notary = config.notary.clone().map(|notary| Signing::new(notary, number));
     let signing = notary.transpose().map_err(RepairError::Open)?;
     let around = Surroundings {
@@ -145,7 +172,8 @@ fn look(config: &AuditConfig, clock: Arc<dyn Clock>) -> Result<Option<Loss>, Rep
     });
     let Err(problem) = looked else { return Ok(None) };
     let Some(detail) = detail(&problem) else { return Err(RepairError::Open(problem)) };
-    Ok(Some(Loss { problem, detail, aside: aside(&config.directory, number) }))
+    let aside = aside(&config.directory, number);
+    Ok(Some(Loss { problem, detail, aside, moved: false }))
 }
 
 /// `None` for what accepting a loss does not mend.
@@ -174,12 +202,11 @@ fn aside(log: &Path, number: u32) -> PathBuf {
 }
 
 /// Moves everything; answers what was lost, as the first attempt found it.
-fn set_aside(log: &Path, found: &Loss) -> Result<Vec<String>, RepairError> {
-    let to = &found.aside;
+fn set_aside(log: &Path, to: &Path, detail: &[String]) -> Result<Vec<String>, RepairError> {
     make_private_directory(to).map_err(RepairError::file(to))?;
     let said = to.join("loss");
     if !said.exists() {
-        let text: String = found.detail.iter().map(|line| format!("{line}\n")).collect();
+        let text: String = detail.iter().map(|line| format!("{line}\n")).collect();
         disk::replace(&OsDisk, &said, text.as_bytes()).map_err(RepairError::file(&said))?;
     }
     for entry in std::fs::read_dir(log).map_err(RepairError::file(log))? {
@@ -188,9 +215,14 @@ fn set_aside(log: &Path, found: &Loss) -> Result<Vec<String>, RepairError> {
             continue;
         }
         let from = log.join(&name);
-        std::fs::rename(&from, to.join(&name)).map_err(RepairError::file(&from))?;
+        let (there, empty) = (to.join(&name), from.is_dir());
+        // What was moved already may have been made again, empty, by whoever looked.
+        let moved = there.exists() && empty && std::fs::remove_dir(&from).is_ok();
+        if !moved {
+            std::fs::rename(&from, there).map_err(RepairError::file(&from))?;
+        }
     }
-    let directories = [to.as_path(), &log.join("lost"), log];
+    let directories = [to, &log.join("lost"), log];
     for directory in directories {
         OsDisk.sync_directory(directory).map_err(RepairError::file(directory))?;
     }

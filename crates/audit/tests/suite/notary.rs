@@ -301,6 +301,37 @@ fn a_loss_that_is_accepted_begins_another_log_that_says_so() {
 }
 
 #[test]
+fn a_repair_that_was_cut_off_never_leaves_what_looks_like_a_new_log() {
+    let clock = || Arc::new(ManualClock::at(NOW));
+    let moved = ["tree", "verifier-key", "checkpoint", "segments"];
+    // Killed after so many moves; after the last, the number may be written or not.
+    for moves in 0..=moved.len() + 1 {
+        let folder = tempfile::tempdir().unwrap();
+        written(folder.path(), 3);
+        let aside = folder.path().join("lost/1");
+        std::fs::create_dir_all(&aside).unwrap();
+        std::fs::write(aside.join("loss"), "problem:shorter\nsigned:9\n").unwrap();
+        for name in moved.iter().take(moves) {
+            std::fs::rename(folder.path().join(name), aside.join(name)).unwrap();
+        }
+        if moves > moved.len() {
+            std::fs::write(folder.path().join("generation"), "2\n").unwrap();
+        } else {
+            let error = open(folder.path()).unwrap_err();
+            assert!(matches!(error, OpenError::Unrepaired), "{moves} moves: {error:?}");
+        }
+        let repaired = repair::accept_loss(signed(folder.path()), clock()).unwrap();
+        assert_eq!(repaired.detail, ["problem:shorter", "signed:9"], "{moves} moves");
+        assert_eq!(checkpoint(folder.path()).origin(), format!("{ORIGIN}/2"), "{moves} moves");
+        let first = Reader::open(folder.path()).unwrap().entry(0).unwrap().unwrap();
+        let Event::Log { state, .. } = first.event else { panic!("{first:?}") };
+        assert_eq!(state, "lost", "{moves} moves");
+        let done = repair::accept_loss(signed(folder.path()), clock()).unwrap_err();
+        assert!(matches!(done, repair::RepairError::NothingWrong), "{moves} moves: {done:?}");
+    }
+}
+
+#[test]
 fn a_repair_that_was_cut_off_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     written(folder.path(), 20);

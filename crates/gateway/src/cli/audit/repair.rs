@@ -90,6 +90,7 @@ const fn is_loss(problem: &OpenError) -> bool {
             | OpenError::Shorter { .. }
             | OpenError::OtherTree { .. }
             | OpenError::Minimum(_)
+            | OpenError::Unrepaired
     )
 }
 

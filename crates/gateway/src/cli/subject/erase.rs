@@ -47,6 +47,11 @@ impl Erase {
     ) -> Result<ExitCode, Failure> {
         let rooms = context.rooms().await?;
         let sid = self.who.sid(&rooms).await?;
+        // Nothing could be administered here any more: every act is recorded under this name.
+        if rooms.operator().await.is_ok_and(|operator| operator == sid) {
+            let whom = format!("`{sid}` is whoever administers this data directory");
+            return Err(Failure::no(whom).help("name the person who is to be erased"));
+        }
         self.confirm(context, &sid)?;
         let (records, _) = log::records(rooms.directory.path(), &sid)?;
         let request = ErasureRequest {
