@@ -1,5 +1,6 @@
 //! What happened? A log of calls that survives a kill and a power cut, and never says what is not so.
 
+mod boot;
 pub mod checkpoint;
 mod config;
 mod counts;

@@ -13,6 +13,7 @@ use haechi_core::{
 };
 use tokio::sync::{oneshot, watch};
 
+use crate::boot::boot_id;
 use crate::config::{AuditConfig, Durability};
 use crate::disk::{Disk, OsDisk, make_private_directory};
 use crate::entry::{self, Encoded};
@@ -23,7 +24,6 @@ use crate::lock::WriterLock;
 use crate::notary::{self, Grown, Notary, SignedCheckpoint, Signing};
 use crate::note::{Note, VerifierKey};
 use crate::recovery::{self, Recovery};
-use crate::repair;
 use crate::segment;
 use crate::shared::{Shared, State};
 use crate::tail::{Admission, Class, Spare, Surroundings};
@@ -98,7 +98,7 @@ impl AuditLog {
         let lock = WriterLock::take(&config.directory)?;
         disk.sync_directory(&config.directory).map_err(OpenError::file(&config.directory))?;
         let generation = generation::read(&config.directory)?;
-        repair::refuse_unfinished(&config.directory, generation)?;
+        generation::refuse_unfinished(&config.directory, generation)?;
         make_private_directory(&segments).map_err(OpenError::file(&segments))?;
         let node = generation::node(&config.node, generation).into();
         let signing = config.notary.clone().map(|notary| Signing::new(notary, generation));
@@ -495,11 +495,4 @@ fn check(config: &AuditConfig) -> Result<(), OpenError> {
         Some(("node", "1 to 64 of `[A-Za-z0-9._-]`"))
     };
     problem.map_or(Ok(()), |(setting, wanted)| Err(OpenError::Setting { setting, wanted }))
-}
-
-/// Another one after each start of the machine; `None` where there is none.
-pub(crate) fn boot_id() -> Option<String> {
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    let text = text.trim();
-    (text.len() == 36).then(|| text.to_owned())
 }

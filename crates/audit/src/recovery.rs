@@ -15,7 +15,7 @@ use crate::config::Durability;
 use crate::disk::DiskFile;
 use crate::entry::{Encoded, OUTCOME_ROOM_BYTES, Outline};
 use crate::error::{OpenError, RecordError};
-use crate::repair;
+use crate::generation;
 use crate::scan::{self, Frames, Step};
 use crate::segment::{self, HEADER_BYTES, Header, HeaderRead};
 use crate::shared::conclusion;
@@ -427,7 +427,7 @@ fn loss_before(around: &Surroundings, next: u64) -> Result<Option<Encoded>, Open
     if next > 0 {
         return Ok(None);
     }
-    let lost = repair::last_loss(&around.config.directory)?;
+    let lost = generation::last_loss(&around.config.directory)?;
     Ok(lost.map(|detail| detailed_event(around, "lost", detail)))
 }
 

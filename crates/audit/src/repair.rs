@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use haechi_core::Clock;
 
+use crate::boot::boot_id;
 use crate::disk::{self, Disk, OsDisk, make_private_directory};
 use crate::error::OpenError;
 use crate::lock::WriterLock;
-use crate::log::boot_id;
 use crate::notary::{self, Signing};
 use crate::tail::Surroundings;
 use crate::{AuditConfig, AuditLog, generation, recovery, segment};
@@ -120,34 +120,17 @@ pub fn accept_loss(config: AuditConfig, clock: Arc<dyn Clock>) -> Result<Repaire
     Ok(Repaired { aside: found.aside, detail, origin })
 }
 
-/// Refuses a log of which a part was moved away already: what is left of it looks like a new one.
-pub(crate) fn refuse_unfinished(log: &Path, number: u32) -> Result<(), OpenError> {
-    if aside(log, number).join("loss").exists() { Err(OpenError::Unrepaired) } else { Ok(()) }
-}
-
 /// A repair that was cut off, as far as it came.
 fn unfinished(log: &Path, number: u32) -> Option<Loss> {
     let begun = segment::list(&segment::directory(log)).is_ok_and(|found| !found.is_empty());
-    let (moved, aside) = match refuse_unfinished(log, number) {
-        Err(_) => (false, aside(log, number)),
-        Ok(()) if number > 1 && !begun => (true, aside(log, number - 1)),
+    let (moved, aside) = match generation::refuse_unfinished(log, number) {
+        Err(_) => (false, generation::aside(log, number)),
+        Ok(()) if number > 1 && !begun => (true, generation::aside(log, number - 1)),
         Ok(()) => return None,
     };
     let text = std::fs::read_to_string(aside.join("loss")).unwrap_or_default();
     let detail = text.lines().map(str::to_owned).collect();
     Some(Loss { problem: OpenError::Unrepaired, detail, aside, moved })
-}
-
-/// What the log before lost, where this one began in its place.
-pub(crate) fn last_loss(log: &Path) -> Result<Option<Vec<String>>, OpenError> {
-    let number = generation::read(log)?;
-    if number == 1 {
-        return Ok(None);
-    }
-    let path = aside(log, number - 1).join("loss");
-    let text = std::fs::read_to_string(&path).unwrap_or_default();
-    let before = format!("generation:{}", number - 1);
-    Ok(Some(std::iter::once(before).chain(text.lines().map(str::to_owned)).collect()))
 }
 
 fn look(config: &AuditConfig, clock: Arc<dyn Clock>) -> Result<Option<Loss>, RepairError> {
@@ -172,7 +155,7 @@ fn look(config: &AuditConfig, clock: Arc<dyn Clock>) -> Result<Option<Loss>, Rep
     });
     let Err(problem) = looked else { return Ok(None) };
     let Some(detail) = detail(&problem) else { return Err(RepairError::Open(problem)) };
-    let aside = aside(&config.directory, number);
+    let aside = generation::aside(&config.directory, number);
     Ok(Some(Loss { problem, detail, aside, moved: false }))
 }
 
@@ -195,10 +178,6 @@ fn detail(problem: &OpenError) -> Option<Vec<String>> {
         OpenError::Minimum(_) => words("minimum", &[]),
         _ => None,
     }
-}
-
-fn aside(log: &Path, number: u32) -> PathBuf {
-    log.join("lost").join(number.to_string())
 }
 
 /// Moves everything; answers what was lost, as the first attempt found it.
