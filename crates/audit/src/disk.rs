@@ -102,6 +102,8 @@ pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {
+    // A file that is named without a folder is in the present one.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     File::open(path)?.sync_all()
 }
 

@@ -11,6 +11,7 @@ mod answer;
 mod ask;
 mod asking;
 mod cosigner;
+mod file;
 mod kept;
 mod keys;
 mod request;

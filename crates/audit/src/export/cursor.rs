@@ -1,15 +1,15 @@
 //! How far a sink has confirmed, kept so that it survives a kill and a power cut.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use crate::disk::make_private_directory;
+use crate::disk::{self, OsDisk, make_private_directory};
 
 /// Larger than any cursor of this program.
 const LARGEST_BYTES: u64 = 1 << 20;
@@ -112,22 +112,9 @@ impl Cursor {
     }
 
     fn write(&self, path: &Path) -> io::Result<()> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".new");
-        let newer = folder.join(name);
-        let mut options = OpenOptions::new();
-        let options = options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&newer)?;
         let mut text = serde_json::to_vec(self)?;
         text.push(b'\n');
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&newer, path)?;
-        File::open(folder)?.sync_all()
+        disk::replace(&OsDisk, path, &text)
     }
 }
 

@@ -1,20 +1,14 @@
 //! Small files that are replaced as a whole.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+
+use crate::disk::{self, OsDisk};
 
 /// Writes `bytes` in place of what `path` was; before or after a power cut it is one of the two.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let staged = staged(path);
-    let mut options = OpenOptions::new();
-    let options = options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(&staged)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&staged, path)?;
-    sync_parent(path)
+    disk::replace(&OsDisk, path, bytes)
 }
 
 /// The name under which a file waits until it is whole.

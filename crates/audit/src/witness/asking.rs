@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::ask::Question;
-use super::kept::{read, replace};
+use super::file::{read, replace};
 use super::standing::Standing;
 use super::{AskError, Cosigning, Peer};
 use crate::checkpoint::{Trust, VerifiedCheckpoint};

@@ -4,18 +4,19 @@
 //! is read back is known to be its own word.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use haechi_core::Entropy;
 
+use super::file::{read, replace};
 use super::keys::{Keys, KeysError};
 use crate::checkpoint::Checkpoint;
-use crate::disk::{self, OsDisk, make_private_directory};
+use crate::disk::make_private_directory;
 use crate::error::OpenError;
 use crate::lock::WriterLock;
-use crate::note::{LARGEST_NOTE_BYTES, Note, Signer, VerifierKey};
+use crate::note::{Note, Signer, VerifierKey};
 
 /// Why what a witness has seen cannot be known. It must not cosign anything then.
 #[derive(Debug, thiserror::Error)]
@@ -164,19 +165,6 @@ impl Keep for WitnessDirectory {
             "this log has signed two trees of one size"
         );
     }
-}
-
-/// Puts `bytes` in place of a file, whole or not at all, and so that they survive a power cut.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    disk::replace(&OsDisk, path, bytes)
-}
-
-pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // One byte more than a note has, so that a longer file is no note.
-    let most = u64::try_from(LARGEST_NOTE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path)?.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn sync(directory: &Path) -> io::Result<()> {

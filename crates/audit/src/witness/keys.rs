@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use haechi_core::{Entropy, EntropyError, Secret};
 
-use super::kept::{read, replace};
+use super::file::{read, replace};
 use crate::note::{KeyError, KeyKind, Signer};
 
 const SEED_BYTES: usize = 32;
