@@ -42,21 +42,24 @@ pub(crate) struct Sample {
 
 pub(crate) fn sample() -> &'static Sample {
     static SAMPLE: OnceLock<Sample> = OnceLock::new();
-    SAMPLE.get_or_init(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(async {
-            let folder = tempfile::tempdir().unwrap();
-            let clock = Arc::new(ManualClock::at(NOW));
-            let (log, _) = AuditLog::open(notarized(folder.path()), clock.clone()).unwrap();
-            call(&log, CALLS / 2).await;
-            let half = log.checkpoint_now().await.unwrap().note.clone();
-            clock.advance(Duration::from_secs(7200));
-            call(&log, CALLS / 2).await;
-            let size = log.health().entries;
-            log.close().await;
-            // The end of the writer is an entry too.
-            Sample { folder, half, size: size + 1 }
-        })
+    // Whoever asks first may itself be run by a runtime, which cannot wait for another.
+    SAMPLE.get_or_init(|| std::thread::spawn(make).join().unwrap())
+}
+
+fn make() -> Sample {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(NOW));
+        let (log, _) = AuditLog::open(notarized(folder.path()), clock.clone()).unwrap();
+        call(&log, CALLS / 2).await;
+        let half = log.checkpoint_now().await.unwrap().note.clone();
+        clock.advance(Duration::from_secs(7200));
+        call(&log, CALLS / 2).await;
+        let size = log.health().entries;
+        log.close().await;
+        // The end of the writer is an entry too.
+        Sample { folder, half, size: size + 1 }
     })
 }
 
