@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use haechi_assembly::{
-    Assembly, AssemblyError, DataDirectory, DirectoryError, Extras, Log, Settings, SettingsError,
+    Assembly, AssemblyError, DataDirectory, DirectoryError, Extras, Log, SettingsError,
     default_data_directory,
 };
 use haechi_core::UpstreamName;
@@ -16,7 +16,7 @@ use haechi_policy::{Role, Rule, RuleKind};
 
 use crate::haechi::{InForce, Inner};
 use crate::interceptor::Around;
-use crate::rules::role;
+use crate::stated::{Source, Stated};
 use crate::{Haechi, Interceptor};
 
 /// Why there is no guard.
@@ -58,46 +58,6 @@ impl BuildError {
     }
 }
 
-/// Where the settings are.
-#[derive(Clone, Debug, Default)]
-enum Source {
-    #[default]
-    None,
-    File(PathBuf),
-    Text(String),
-}
-
-/// What the settings are made of, so that they can be read again.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Stated {
-    source: Source,
-    roles: Vec<Role>,
-    owner_roles: Vec<String>,
-    anonymous: bool,
-    gateway: Option<GatewayCallers>,
-}
-
-impl Stated {
-    /// The file or text, with what code added.
-    pub(crate) fn read(&self, name: &UpstreamName) -> Result<Settings, SettingsError> {
-        let text = |text: &str| {
-            Settings::embedded(name, text, Path::new(".")).map_err(SettingsError::Problems)
-        };
-        let mut settings = match &self.source {
-            Source::None => text("")?,
-            Source::File(path) => Settings::load_embedded(name, path)?,
-            Source::Text(stated) => text(stated)?,
-        };
-        for stated in &self.roles {
-            role(&mut settings, &stated.name).allow.extend(stated.allow.iter().cloned());
-        }
-        settings.owner_roles.extend(self.owner_roles.iter().cloned());
-        settings.listen.anonymous |= self.anonymous;
-        settings.gateway = self.gateway.clone().or(settings.gateway);
-        Ok(settings)
-    }
-}
-
 /// A guard in the making. Nothing but the name is needed: SQLite, the root key and the audit log
 /// are made in the data directory, and whatever no rule permits is refused.
 #[derive(Clone, Debug)]
@@ -110,9 +70,12 @@ pub struct Builder {
     extras: Extras,
 }
 
-impl Builder {
-    pub(crate) fn new(name: &str) -> Self {
-        Self {
+impl Haechi {
+    /// Begins a guard for the server `name`: small letters, digits, `_` and `-`, at most 32. Rules
+    /// name its tools `name:tool`.
+    #[must_use]
+    pub fn builder(name: &str) -> Builder {
+        Builder {
             name: name.to_owned(),
             stated: Stated::default(),
             directory: None,
@@ -121,7 +84,9 @@ impl Builder {
             extras: Extras::default(),
         }
     }
+}
 
+impl Builder {
     /// The settings file: the sections of the gateway's `haechi.toml`. Paths in it are relative to
     /// its own folder.
     #[must_use]

@@ -18,9 +18,9 @@ use haechi_privacy::Privacy;
 use haechi_vault::Vault;
 use rmcp::model::{ListToolsResult, Tool};
 
-use crate::builder::Stated;
 use crate::rules::{self, RuleProblem};
-use crate::{Builder, Caller, ToolSecurity};
+use crate::stated::Stated;
+use crate::{Caller, ToolSecurity};
 
 /// How long the last entries may take to leave, once the log is closed.
 const LAST_ENTRIES: Duration = Duration::from_secs(3);
@@ -73,13 +73,6 @@ pub(crate) struct InForce {
 }
 
 impl Haechi {
-    /// Begins a guard for the server `name`: small letters, digits, `_` and `-`, at most 32. Rules
-    /// name its tools `name:tool`.
-    #[must_use]
-    pub fn builder(name: &str) -> Builder {
-        Builder::new(name)
-    }
-
     /// The server's name in rules, limits and audit entries.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -121,6 +121,7 @@ mod rules;
 mod security;
 #[expect(deprecated, reason = "legacy clients still use what rmcp calls deprecated")]
 mod server;
+mod stated;
 mod stdio;
 mod wire;
 

@@ -145,13 +145,13 @@ pub(crate) fn main() -> ExitCode {
     let context = Context::new(cli.common);
     // Keys are in this process: nothing of it may end in a core dump.
     if let Err(error) = haechi_vault::harden_process() {
-        return Failure::of(&error).report(&context);
+        return Failure::of(&error).report(context.language);
     }
     // Never locked for long: `run` and `sample-server` write to it from other threads.
     let mut out = std::io::BufWriter::new(std::io::stdout());
     let done = cli.command.run(&context, &mut out);
     let done = done.and_then(|code| Ok(out.flush().map(|()| code)?));
-    done.unwrap_or_else(|failure| failure.report(&context))
+    done.unwrap_or_else(|failure| failure.report(context.language))
 }
 
 /// What clap says of a command line it does not take, or of `--help`.

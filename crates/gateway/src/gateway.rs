@@ -1,6 +1,7 @@
 //! The gateway as `serve` runs it: the guard, its routes, and how HTTP may reach them.
 
 mod config;
+mod published_log;
 mod routes;
 
 use std::sync::Arc;
@@ -16,9 +17,9 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use config::{HttpConfig, HttpLimits};
+pub(crate) use published_log::PublishedLog;
 pub(crate) use routes::{Place, Route, Routes};
 
-use crate::transport::http::PublishedLog;
 use crate::transport::together::Together;
 
 /// Says whether everything a call needs works now: `Err` names what does not, in a fixed word.

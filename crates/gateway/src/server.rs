@@ -3,6 +3,7 @@
 mod clients;
 mod connection;
 mod tls;
+mod tls_error;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,7 +6,7 @@ use haechi_core::{Action, Principal, Resource, UpstreamName};
 
 use crate::Guard;
 use crate::handles::HandleKind;
-use crate::unseen::Onlooker;
+use crate::onlooker::Onlooker;
 
 /// What becomes of a message that a server says aside.
 #[derive(Clone, Debug)]

@@ -15,6 +15,7 @@ pub mod interceptor;
 mod limits;
 mod line;
 mod mirrored;
+mod onlooker;
 mod pass;
 mod payload;
 mod pipeline;

@@ -10,11 +10,11 @@ use haechi_core::{Era, OpeningKind, Principal, UpstreamName};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::onlooker::Onlooker;
 use crate::pass::{Kind, Passing};
 use crate::screen::Screened;
 use crate::sessions::Session;
 use crate::ticket::{End, Ticket};
-use crate::unseen::Onlooker;
 use crate::{
     Answer, AnswerBody, AnswerEvent, AnswerItem, Guard, Incoming, IncomingBody, IncomingItem,
     Outgoing, Passage, Refusal, Upstream, UpstreamFailure,

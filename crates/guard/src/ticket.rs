@@ -13,7 +13,7 @@ use haechi_core::{
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
-use crate::unseen::{self, Onlooker};
+use crate::onlooker::{Onlooker, tool_of};
 use crate::{Guard, Refusal};
 
 /// Findings that an entry holds at most.
@@ -98,7 +98,7 @@ impl Ticket {
         Onlooker {
             principal: &self.principal,
             upstream: &self.resource.upstream,
-            tool: unseen::tool_of(&self.method, &self.resource.name, self.action),
+            tool: tool_of(&self.method, &self.resource.name, self.action),
             subject: self.subject.as_ref(),
         }
     }

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use haechi_core::json::{Checked, Editor, Limits, Text};
 use haechi_core::rpc::{Envelope, method};
-use haechi_core::{Action, FindingCount, Principal, Sid, UpstreamName};
+use haechi_core::{FindingCount, Sid};
 use haechi_policy::Permitted;
 use haechi_privacy::{Direction, Privacy, PrivacyError, Scene, SubjectSource};
 
 use crate::line::{Line, Stop};
 use crate::mirrored;
+use crate::onlooker::{Onlooker, tool_of};
 use crate::payload::{self, PROTOCOL_RESULT, is_payload};
 use crate::pipeline::Settled;
 use crate::ticket::Ticket;
@@ -20,32 +21,6 @@ const NAMED: usize = 8;
 
 /// The stage that speaks when something must not pass.
 const STAGE: &str = "privacy";
-
-/// Who sees what passes, and of which tool it is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Onlooker<'a> {
-    pub(crate) principal: &'a Principal,
-    pub(crate) upstream: &'a UpstreamName,
-    /// The tool or prompt; the method where there is none.
-    pub(crate) tool: &'a str,
-    /// Whom the values are about, where that is known.
-    pub(crate) subject: Option<&'a Sid>,
-}
-
-impl<'a> Onlooker<'a> {
-    fn scene(self, direction: Direction, skip: &'a [&'a str]) -> Scene<'a> {
-        Scene {
-            direction,
-            tenant: self.principal.tenant.as_deref().unwrap_or_default(),
-            upstream: self.upstream.as_str(),
-            tool: self.tool,
-            roles: &self.principal.roles,
-            receiver: &self.principal.sid,
-            subject: self.subject,
-            skip,
-        }
-    }
-}
 
 /// A message that was screened.
 #[derive(Debug)]
@@ -246,14 +221,6 @@ impl Guard {
 /// Lists are definitions, filtered by policy; what they name must be found again as it was.
 fn lists(asked: &str) -> bool {
     crate::filter::listed(asked).is_some() || asked == method::TASKS_LIST
-}
-
-/// What privacy's rules call the tool.
-pub(crate) fn tool_of<'a>(method: &'a str, name: &'a str, action: Action) -> &'a str {
-    match action {
-        Action::CallTool | Action::UseTask | Action::GetPrompt => name,
-        _ => method,
-    }
 }
 
 async fn screen_params(

@@ -5,11 +5,10 @@
 use rmcp::ErrorData;
 use rmcp::model::*;
 use rmcp::service::{RequestContext, RoleServer, ServiceError};
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::content::said;
-use crate::tools::argument;
+use crate::exchange::{argument, missing, typed};
 
 /// Runs the tool if it is one of these.
 pub(crate) async fn call(
@@ -125,19 +124,6 @@ fn choices() -> Value {
             },
         },
     })
-}
-
-/// The error for a client that lacks a capability, which `required` names.
-pub(crate) fn missing(required: Value) -> ErrorData {
-    match typed::<ClientCapabilities>(required) {
-        Ok(required) => ErrorData::missing_required_client_capability(required),
-        Err(error) => error,
-    }
-}
-
-/// A protocol type from JSON, which says in one line what builders say in ten.
-pub(crate) fn typed<T: DeserializeOwned>(json: Value) -> Result<T, ErrorData> {
-    serde_json::from_value(json).map_err(|error| ErrorData::internal_error(error.to_string(), None))
 }
 
 fn failed(error: ServiceError) -> ErrorData {

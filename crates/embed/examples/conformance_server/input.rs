@@ -5,9 +5,9 @@ use rmcp::model::*;
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Value, json};
 
-use crate::asking::{missing, typed};
 use crate::content::said;
 use crate::everything::{Everything, Round};
+use crate::exchange::{missing, typed};
 
 /// Runs the tool if it is one of these.
 pub(crate) fn call(

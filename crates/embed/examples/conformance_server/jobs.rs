@@ -9,11 +9,10 @@ use rmcp::task_manager::{TaskContext, TaskExit, TaskOptions};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::asking::typed;
 use crate::content::said;
 use crate::everything::Everything;
+use crate::exchange::{argument, typed};
 use crate::input::{accepted, ask, elicitation};
-use crate::tools::argument;
 
 const POLL_MS: u64 = 100;
 const TTL_MS: u64 = 120_000;

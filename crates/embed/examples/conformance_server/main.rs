@@ -12,9 +12,11 @@
 mod asking;
 mod content;
 mod everything;
+mod exchange;
 mod guarding;
 mod input;
 mod jobs;
+mod methods;
 mod options;
 mod prompts;
 mod resources;

@@ -4,8 +4,8 @@ use rmcp::ErrorData;
 use rmcp::model::*;
 use serde_json::{Value, json};
 
-use crate::asking::typed;
 use crate::content::{PNG, embedded};
+use crate::exchange::typed;
 use crate::input::elicitation;
 
 const ARGUMENTS: &str = "test_prompt_with_arguments";

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use crate::content::{PNG, WAV, embedded, said};
 use crate::everything::{Change, Everything};
+use crate::exchange::argument;
 use crate::{asking, input, jobs};
 
 const PAUSE: Duration = Duration::from_millis(50);
@@ -194,14 +195,6 @@ fn mixed() -> Vec<ContentBlock> {
             r#"{"test":"data","value":123}"#,
         ),
     ]
-}
-
-/// A text among the arguments.
-pub(crate) fn argument(params: &CallToolRequestParams, name: &str) -> Result<String, ErrorData> {
-    let arguments = params.arguments.as_ref();
-    let text = arguments.and_then(|arguments| arguments.get(name)).and_then(Value::as_str);
-    text.map(str::to_owned)
-        .ok_or_else(|| ErrorData::invalid_params(format!("`{name}` must be a text"), None))
 }
 
 fn announce(server: &Everything, change: Change) -> CallToolResult {

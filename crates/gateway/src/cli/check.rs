@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
-use haechi_assembly::{Rooms, Settings, SettingsError, compile_policy, policy_source};
+use haechi_assembly::{Rooms, Settings, SettingsError, policy_source};
 use haechi_audit::OpenError;
 use haechi_audit::repair::RepairError;
 use haechi_core::{Clock as _, UpstreamName};
@@ -209,9 +209,4 @@ impl Findings {
         }
         Ok(())
     }
-}
-
-/// Whether the policies compile at all, for commands that only read them.
-pub(super) fn compiled(settings: &Settings) -> Result<Policy, Failure> {
-    Ok(compile_policy(settings, Vec::new(), 0)?.0)
 }

@@ -6,8 +6,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use haechi_assembly::{AssemblyError, DirectoryError, PolicyTrouble, SettingsError};
-
-use super::context::Context;
+use haechi_face::Language;
 
 /// The answer is no.
 pub(super) const NO: u8 = 1;
@@ -57,13 +56,13 @@ impl Failure {
 
     /// Says it on standard error. A reader who has gone, as of `haechi audit query | head`, wants
     /// to hear nothing.
-    pub(super) fn report(&self, context: &Context) -> ExitCode {
+    pub(super) fn report(&self, language: Language) -> ExitCode {
         if self.unheard {
             return ExitCode::from(self.code);
         }
-        let word = context.say("error", "오류");
+        let word = language.choose("error", "오류");
         let help = self.help.as_ref().map(|help| {
-            let word = context.say("next", "다음 단계");
+            let word = language.choose("next", "다음 단계");
             format!("{word}: {help}\n")
         });
         let text = format!("{word}: {}\n{}", self.message, help.unwrap_or_default());

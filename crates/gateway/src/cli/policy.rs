@@ -16,7 +16,6 @@ use haechi_policy::{
 };
 use serde_json::Value;
 
-use super::check::compiled;
 use super::context::Context;
 use super::discover::discover;
 use super::failure::{Failure, NO};
@@ -142,6 +141,11 @@ pub(super) fn roles_of(settings: &Settings) -> Vec<(String, Principal)> {
     let one = |name: &str| (name.to_owned(), stand_in([name.to_owned()].into()));
     let nobody = ("(none)".to_owned(), stand_in(BTreeSet::new()));
     names.map(one).chain([nobody]).collect()
+}
+
+/// Whether the policies compile at all, where nothing but they themselves is looked at.
+fn compiled(settings: &Settings) -> Result<Compiled, Failure> {
+    Ok(compile_policy(settings, Vec::new(), 0)?.0)
 }
 
 /// The principal a user of this gateway would be after signing in now.

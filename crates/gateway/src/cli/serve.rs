@@ -24,10 +24,9 @@ use super::carriers::Carriers;
 use super::context::Context;
 use super::desk;
 use super::failure::{Failure, chain};
-use crate::gateway::{Gateway, HttpConfig, HttpLimits, Parts};
+use crate::gateway::{Gateway, HttpConfig, HttpLimits, Parts, PublishedLog};
 use crate::observability::{LogConfig, LogFormat, Logging, metrics};
 use crate::server::Tls;
-use crate::transport::http::PublishedLog;
 
 /// How often the files of the settings are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! TLS 1.2 and 1.3 (RFC 5246, 8446) from files that may change while the gateway runs.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -21,29 +21,10 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::clients;
+use super::tls_error::TlsError;
 
 /// How often the files are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Why the certificate or its key cannot be used. The key's content is in no variant.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum TlsError {
-    /// The certificate's file cannot be read as PEM.
-    #[error("`{}` holds no certificates in PEM form", .0.display())]
-    Certificate(PathBuf, #[source] rustls::pki_types::pem::Error),
-    /// The certificate's file is empty of certificates.
-    #[error("`{}` holds no certificate", .0.display())]
-    NoCertificate(PathBuf),
-    /// The key's file cannot be read as PEM.
-    #[error("`{}` holds no private key in PEM form", .0.display())]
-    Key(PathBuf, #[source] rustls::pki_types::pem::Error),
-    /// Key and certificate do not belong together, or are of a kind that is not supported.
-    #[error("certificate and key do not fit")]
-    Mismatch(#[source] rustls::Error),
-    /// The handshake failed.
-    #[error("the handshake failed")]
-    Handshake(#[source] std::io::Error),
-}
 
 /// A certificate with its key, and whom clients must be vouched for by, watched for changes.
 pub(crate) struct Tls {

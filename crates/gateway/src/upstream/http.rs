@@ -2,6 +2,7 @@
 
 mod answer;
 mod events;
+mod expected;
 mod request;
 mod sessions;
 #[cfg(test)]
@@ -21,7 +22,7 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming as Body;
 
-use answer::Expected;
+use expected::Expected;
 use sessions::{Opened, Sessions};
 
 use super::authorization::{Authorization, Turned};

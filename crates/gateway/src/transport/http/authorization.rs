@@ -5,8 +5,8 @@ use haechi_face::credentials::ClientCertificate;
 use haechi_face::intake::{self, BodyLimits, RequestBody};
 use http::Response;
 
+use super::reply::{self, ReplyBody};
 use super::visit::Visit;
-use super::{ReplyBody, reply};
 
 /// The largest body: a form with two signed tokens in it.
 const MAX_BODY_BYTES: usize = 64 << 10;

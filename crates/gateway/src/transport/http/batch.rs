@@ -11,10 +11,10 @@ use haechi_face::{TransportError, problem};
 use haechi_guard::{AnswerBody, AnswerEvent, AnswerItem, Refusal};
 use http::{Response, StatusCode};
 
+use super::caller::{Caller, Failure};
 use super::events::{Events, received};
-use super::mcp::{Caller, Failure};
-use super::post::{Message, of_request, send};
-use super::{ReplyBody, reply};
+use super::message::{Message, of_request, send};
+use super::reply::{self, ReplyBody};
 
 /// What one member comes to.
 enum Part {

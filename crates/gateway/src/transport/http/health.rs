@@ -7,8 +7,8 @@ use haechi_face::TransportError;
 use http::header::HeaderValue;
 use http::{Response, StatusCode};
 
+use super::reply::{self, ReplyBody};
 use super::visit::Visit;
-use super::{ReplyBody, reply};
 use crate::gateway::Gateway;
 use crate::observability::metrics;
 

@@ -2,9 +2,11 @@
 
 mod authorization;
 mod batch;
+mod caller;
 mod events;
 mod health;
 mod mcp;
+mod message;
 mod monitor;
 mod post;
 mod reply;
@@ -24,11 +26,10 @@ use haechi_face::{KEYS_PATH, METADATA_PATH, SIGN_IN_PATH, TransportError};
 use http::{Method, Request, Response, StatusCode};
 use tracing::Instrument;
 
-pub(crate) use monitor::PublishedLog;
 pub(crate) use reply::ReplyBody;
 
 use crate::gateway::{Gateway, Place, Routes};
-use crate::observability::{metrics, traces};
+use crate::observability::traces;
 use monitor::Asked;
 use visit::Visit;
 
@@ -174,10 +175,4 @@ fn route_name<'a>(path: &'a str, end: &str) -> Option<&'a str> {
     }
     let name = name.strip_prefix('/')?;
     (!name.is_empty() && !name.contains('/')).then_some(name)
-}
-
-/// Counts a refusal that nobody's name stands behind.
-fn count_stranger(visit: &Visit<'_>, reason: &'static str) {
-    visit.gateway.guard.count_refusal(&visit.origin, reason);
-    metrics::refused_before_sign_in(reason);
 }

@@ -1,62 +1,23 @@
 //! The audit log for monitors: checkpoint, tiles and entry bundles (C2SP tlog-tiles).
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use haechi_assembly::settings::Publish;
 use haechi_audit::tile::{Content, Tile};
-use haechi_audit::view::{View, ViewError};
+use haechi_audit::view::View;
 use haechi_core::json::quote;
 use haechi_face::TransportError;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Response, StatusCode};
-use tokio::sync::Semaphore;
 
+use super::reply::{self, ReplyBody};
 use super::visit::Visit;
-use super::{ReplyBody, reply};
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 /// A full tile never changes.
 const FOR_GOOD: HeaderValue = HeaderValue::from_static("max-age=31536000, immutable");
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
-/// Files that are read at once: a bundle may need the whole segment it is in to be read.
-const READERS: usize = 2;
-
-/// The gateway's own log, as far as monitors may read it.
-#[derive(Debug)]
-pub(crate) struct PublishedLog {
-    view: Arc<View>,
-    publish: Publish,
-    readers: Arc<Semaphore>,
-}
-
-impl PublishedLog {
-    /// Lets monitors on other machines read what `publish` says, and those on this one the hashes.
-    pub(crate) fn new(view: View, publish: Publish) -> Self {
-        Self { view: Arc::new(view), publish, readers: Arc::new(Semaphore::new(READERS)) }
-    }
-
-    /// Reads from the disk, where that keeps nobody else waiting.
-    async fn read<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&View) -> Result<Option<T>, ViewError> + Send + 'static,
-    ) -> Result<Option<T>, &'static str> {
-        let permit = Arc::clone(&self.readers).acquire_owned().await.map_err(|_| "stopping")?;
-        let view = Arc::clone(&self.view);
-        let reading = tokio::task::spawn_blocking(move || {
-            let found = read(&view);
-            drop(permit);
-            found
-        });
-        let found = reading.await.map_err(|_| "audit")?;
-        found.map_err(|error| {
-            tracing::error!(%error, "the audit log cannot be shown to a monitor");
-            "audit"
-        })
-    }
-}
-
 /// What a monitor asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {

@@ -2,35 +2,23 @@
 
 use std::sync::Arc;
 
+use haechi_core::Era;
 use haechi_core::json::{Checked, Limits, check};
 use haechi_core::rpc::{Body, Envelope, RequestId, method};
-use haechi_core::{Era, Origin};
+use haechi_face::TransportError;
 use haechi_face::era::{check_modern, is_modern};
-use haechi_face::headers::{PARAMETER_PREFIX, ParameterHeaders};
+use haechi_face::headers::ParameterHeaders;
 use haechi_face::intake::{self, RequestBody};
 use haechi_face::session::SESSION_ID;
-use haechi_face::{TransportError, client};
-use haechi_guard::{Answer, AnswerBody, Call, Passage, Refusal};
-use http::{HeaderMap, Response};
-use tokio::time::Instant;
+use haechi_guard::{Answer, AnswerBody};
+use http::Response;
 
-use super::mcp::{Caller, Failure};
-use super::{ReplyBody, batch, reply};
-use crate::observability::{metrics, traces};
+use super::batch;
+use super::caller::{Caller, Failure};
+use super::message::{Message, of_request, passage, send};
+use super::reply::{self, ReplyBody};
+use crate::observability::traces;
 use crate::transport::together::Together;
-
-/// Headers that go along besides `Mcp-Param-*`.
-const FORWARDED: [&str; 5] =
-    ["mcp-method", "mcp-name", "accept-language", "traceparent", "tracestate"];
-
-/// One message with what it travels under.
-pub(super) struct Message<'a> {
-    pub(super) body: Checked,
-    pub(super) envelope: Envelope<'a>,
-    pub(super) era: Era,
-    pub(super) protocol_version: Option<Arc<str>>,
-    pub(super) session: Option<Arc<str>>,
-}
 
 /// Reads the body and sends what it holds on its way.
 pub(super) async fn serve(
@@ -186,90 +174,4 @@ async fn initialize_all(
     let (answer, session) = opened.map_err(|refusal| of_request(refusal, &message.envelope))?;
     let header = session.and_then(|session| http::HeaderValue::try_from(&*session).ok());
     Ok(reply::with(told(caller, answer), SESSION_ID, header))
-}
-
-/// Sends one message through its door.
-pub(super) async fn send(caller: &Caller<'_>, message: &Message<'_>) -> Result<Answer, Failure> {
-    let action = match &message.envelope {
-        Envelope::Request { method, .. } => method::action(method),
-        _ => None,
-    };
-    let begun = Instant::now();
-    let answered = match (&caller.place.together, action) {
-        (Some(together), _) => together.post(&caller.principal, passage(caller, message)).await,
-        (None, Some(_)) => govern(caller, message).await,
-        (None, None) => relay(caller, message).await,
-    };
-    let upstream = caller.place.route.upstream.name();
-    traces::note(message.envelope.method(), upstream, answered.as_ref().err());
-    if let Some(action) = action {
-        metrics::called(upstream, action, answered.as_ref(), begun.elapsed());
-    }
-    answered.map_err(|refusal| of_request(refusal, &message.envelope))
-}
-
-async fn govern(caller: &Caller<'_>, message: &Message<'_>) -> Result<Answer, Refusal> {
-    let upstream = &caller.place.route.upstream;
-    let call = Call {
-        upstream: upstream.name().clone(),
-        era: message.era,
-        protocol_version: message.protocol_version.clone(),
-        body: message.body.clone(),
-        session: message.session.clone(),
-        headers: forwarded(caller.visit.headers()),
-        origin: origin(caller, &message.envelope),
-    };
-    caller.gateway().guard.handle(&caller.principal, call, upstream).await
-}
-
-async fn relay(caller: &Caller<'_>, message: &Message<'_>) -> Result<Answer, Refusal> {
-    let upstream = &caller.place.route.upstream;
-    caller.gateway().guard.relay(&caller.principal, passage(caller, message), upstream).await
-}
-
-fn passage(caller: &Caller<'_>, message: &Message<'_>) -> Passage {
-    Passage {
-        upstream: caller.place.route.upstream.name().clone(),
-        era: message.era,
-        protocol_version: message.protocol_version.clone(),
-        body: Some(message.body.clone()),
-        session: message.session.clone(),
-        last_event_id: None,
-        headers: forwarded(caller.visit.headers()),
-        origin: origin(caller, &message.envelope),
-    }
-}
-
-/// A refusal with the request it answers.
-pub(super) fn of_request(refusal: Refusal, envelope: &Envelope<'_>) -> Failure {
-    let is_call = envelope.method() == Some(method::TOOLS_CALL);
-    let tool = is_call.then(|| envelope.name().map(std::borrow::Cow::into_owned)).flatten();
-    let id = match envelope {
-        Envelope::Request { id, .. } => Some(id.clone()),
-        _ => None,
-    };
-    Failure::Refused { refusal: Box::new(refusal), id, tool }
-}
-
-/// Where the message came from; a client that names itself in the message is called so.
-fn origin(caller: &Caller<'_>, envelope: &Envelope<'_>) -> Origin {
-    let mut origin = caller.visit.origin.clone();
-    origin.client = client::of_message(envelope).or(origin.client);
-    origin
-}
-
-/// The headers that go along: never `Authorization`, never cookies.
-pub(super) fn forwarded(headers: &HeaderMap) -> Vec<(String, String)> {
-    let mut passed: Vec<(String, String)> = Vec::new();
-    for (name, value) in headers {
-        let name = name.as_str();
-        if !FORWARDED.contains(&name) && !name.starts_with(PARAMETER_PREFIX) {
-            continue;
-        }
-        if let Ok(value) = value.to_str() {
-            passed.push((name.to_owned(), value.to_owned()));
-        }
-    }
-    traces::forward(&mut passed);
-    passed
 }

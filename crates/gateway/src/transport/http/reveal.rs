@@ -7,8 +7,8 @@ use haechi_guard::{Refusal, RevealRequest, Revealed, place_of};
 use http::{Method, Response, StatusCode};
 use zeroize::Zeroize;
 
+use super::reply::{self, ReplyBody};
 use super::visit::Visit;
-use super::{ReplyBody, count_stranger, reply};
 use crate::gateway::Place;
 use crate::observability::metrics;
 
@@ -26,7 +26,7 @@ pub(super) async fn serve(
     body: impl RequestBody,
 ) -> Response<ReplyBody> {
     let turn_away = |error: &TransportError| {
-        count_stranger(visit, error.word());
+        visit.count_stranger(error.word());
         reply::whole(haechi_face::reply::plain_transport(error, visit.language))
     };
     if visit.head.method != Method::POST {

@@ -8,10 +8,10 @@ use haechi_face::session::last_event_id;
 use haechi_guard::{Answer, AnswerBody, Passage};
 use http::{Response, StatusCode};
 
+use super::caller::{Caller, Failure};
 use super::events::Events;
-use super::mcp::{Caller, Failure};
-use super::post::forwarded;
-use super::{ReplyBody, reply};
+use super::message::forwarded;
+use super::reply::{self, ReplyBody};
 
 /// GET: opens the session's own stream, or resumes one after `Last-Event-ID`.
 pub(super) async fn open_stream(caller: &Caller<'_>) -> Result<Response<ReplyBody>, Failure> {

@@ -4,8 +4,8 @@ use haechi_face::intake::RequestBody;
 use haechi_face::{SignInDesk, SignInVerdict};
 use http::Response;
 
+use super::reply::{self, ReplyBody};
 use super::visit::Visit;
-use super::{ReplyBody, reply};
 use crate::observability::metrics;
 
 /// Lets a person sign in for the routes of this moment.

@@ -8,9 +8,9 @@ use haechi_face::{Language, Resource, TransportError, client};
 use http::request::Parts;
 use http::{HeaderMap, Response};
 
-use super::{ReplyBody, count_stranger, reply};
+use super::reply::{self, ReplyBody};
 use crate::gateway::{Gateway, Place};
-use crate::observability::traces;
+use crate::observability::{metrics, traces};
 
 /// One request on its way through the face.
 pub(super) struct Visit<'a> {
@@ -59,7 +59,13 @@ impl<'a> Visit<'a> {
         error: &TransportError,
         id: Option<&RequestId>,
     ) -> Response<ReplyBody> {
-        count_stranger(self, error.word());
+        self.count_stranger(error.word());
         reply::whole(haechi_face::reply::transport(error, self.language, id))
+    }
+
+    /// Counts a refusal that nobody's name stands behind.
+    pub(super) fn count_stranger(&self, reason: &'static str) {
+        self.gateway.guard.count_refusal(&self.origin, reason);
+        metrics::refused_before_sign_in(reason);
     }
 }

@@ -3,46 +3,19 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use haechi_core::Era;
 use haechi_core::json::{Checked, Limits};
-use haechi_core::rpc::{Body as Message, RequestId, method};
-use haechi_guard::{Incoming, IncomingBody, Outgoing, UpstreamFailure};
+use haechi_core::rpc::Body as Message;
+use haechi_guard::{Incoming, IncomingBody, UpstreamFailure};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming as Body;
 
-use super::Shared;
-use super::events;
+use super::expected::Expected;
+use super::{Shared, events};
 
 /// Headers of an upstream that may reach a client.
 const PASSING: [&str; 3] = ["retry-after", "cache-control", "content-language"];
-
-/// What an answer can be.
-#[derive(Clone, Debug)]
-pub(super) enum Expected {
-    /// The answer to a request.
-    Answer {
-        id: RequestId,
-        era: Era,
-        /// Whether its stream may be silent for as long as nothing happens.
-        may_wait: bool,
-    },
-    /// Nothing but an acknowledgement.
-    Acknowledgement,
-    /// A stream of what belongs to no call, or a resumed one.
-    Stream,
-}
-
-impl Expected {
-    pub(super) fn of(outgoing: &Outgoing) -> Self {
-        let may_wait = &*outgoing.method == method::SUBSCRIPTIONS_LISTEN;
-        match &outgoing.id {
-            Some(id) => Self::Answer { id: id.clone(), era: outgoing.era, may_wait },
-            None => Self::Acknowledgement,
-        }
-    }
-}
 
 impl Shared {
     pub(super) async fn answer(

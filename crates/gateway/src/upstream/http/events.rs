@@ -14,7 +14,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming as Body;
 
 use super::Shared;
-use super::answer::Expected;
+use super::expected::Expected;
 
 /// How long a stream may go on after its answer: a well-behaved upstream ends it at once, and then
 /// the connection can be used again.

@@ -18,10 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::mcp_server::McpServer;
 use super::raw_http::{Answer, once};
-use crate::gateway::{Gateway, HttpConfig, Parts, Route};
+use crate::gateway::{Gateway, HttpConfig, Parts, PublishedLog, Route};
 use crate::server::Tls;
 use crate::test_rooms::TestRooms;
-use crate::transport::http::PublishedLog;
 use crate::upstream::{HttpUpstream, HttpUpstreamConfig};
 
 pub(super) const PASSWORD: &str = "correct horse battery";
