@@ -27,6 +27,9 @@ use crate::{
     Settings, SystemClock, SystemEntropy, compile_policy, root_provider, unseen,
 };
 
+/// How long the last entries may take to leave, once the log is closed.
+const LAST_ENTRIES: Duration = Duration::from_secs(3);
+
 /// Logs of one name that may be written at once by `haechi run`.
 const MOST_INSTANCES: u32 = 64;
 /// A process of `haechi run` serves one client.
@@ -461,6 +464,13 @@ impl Assembly {
         let config = GuardConfig { interceptors, ..self.rooms.guard(settings)? };
         self.guard.reload(Arc::new(policy), config);
         Ok(warnings)
+    }
+
+    /// Writes what is still to be written, lets the last entries leave, and gives the log to whoever
+    /// wants it next.
+    pub async fn close(&self) {
+        self.audit.clone().close().await;
+        self.exports.finish(LAST_ENTRIES).await;
     }
 
     fn compile(&self, settings: &Settings) -> Result<(Policy, Vec<PolicyWarning>), PolicyTrouble> {

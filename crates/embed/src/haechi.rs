@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use haechi_assembly::settings::Listen;
 use haechi_assembly::{Assembly, AssemblyError, Settings, SettingsError};
@@ -21,9 +20,6 @@ use rmcp::model::{ListToolsResult, Tool};
 use crate::rules::{self, RuleProblem};
 use crate::stated::Stated;
 use crate::{Caller, ToolSecurity};
-
-/// How long the last entries may take to leave, once the log is closed.
-const LAST_ENTRIES: Duration = Duration::from_secs(3);
 
 /// Why the rules of tools are not in force.
 #[derive(Debug, thiserror::Error)]
@@ -224,7 +220,6 @@ impl Haechi {
 
     /// Writes what is still to be written and gives the log to whoever wants it next.
     pub async fn close(&self) {
-        self.audit().clone().close().await;
-        self.0.assembly.exports.finish(LAST_ENTRIES).await;
+        self.0.assembly.close().await;
     }
 }

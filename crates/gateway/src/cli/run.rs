@@ -79,8 +79,7 @@ impl Run {
         };
         let stop = stop_signals()?;
         let ended = stdio::run(conversation, tokio::io::stdin(), tokio::io::stdout(), stop).await;
-        assembly.audit.clone().close().await;
-        assembly.exports.finish(super::serve::LAST_ENTRIES).await;
+        assembly.close().await;
         logging.finish(std::time::Duration::from_secs(1));
         ended.map_err(|error| Failure::of(&error))?;
         Ok(ExitCode::SUCCESS)
