@@ -11,7 +11,9 @@ use std::time::Duration;
 use haechi_audit::export::CursorError;
 use haechi_audit::retention::{ArchiveError, HoldError, PruneError};
 use haechi_audit::{AuditLog, ReadError, RecordError};
-use haechi_core::{Administration, Event, Restriction, SealError, Sid, StoredUser, Timestamp};
+use haechi_core::{
+    Administration, BoxFuture, Event, Restriction, SealError, Sid, StoredUser, Timestamp,
+};
 use haechi_identity::{AdministrationError, NewApiKey, NewUser, StopTarget};
 use haechi_vault::SubjectError;
 
@@ -162,29 +164,31 @@ impl Administrator {
     /// # Errors
     ///
     /// [`Failure`].
-    pub async fn perform(&self, act: Act, uid: u32) -> Result<Done, Failure> {
-        let actor = self.rooms.sealer.sid(OPERATING_SYSTEM, &uid.to_string()).await?;
-        let mut entry = self.entry(&act, actor).await;
-        if let Act::Record { state, .. } = act {
-            self.note(&entry, state.as_str()).await.map(drop).map_err(Failure::NotRecorded)?;
-            return Ok(Done::Changed { changed: true });
-        }
-        let asked = self.note(&entry, "asked").await.map_err(Failure::NotRecorded)?;
-        let done = match act {
-            act if act.is_of_keeping() => self.keep(act, asked).await,
-            act => self.change(act).await,
-        };
-        match &done {
-            Ok(Done::User(user)) => entry.object.clone_from(&user.sid),
-            Ok(Done::Client(client)) => entry.object.clone_from(&client.client_id),
-            _ => {}
-        }
-        let end = if done.is_ok() { "done" } else { "not-done" };
-        let noted = self.note(&entry, end).await;
-        match (done, noted) {
-            (Ok(_), Err(error)) => Err(Failure::DoneNotRecorded(error)),
-            (done, _) => done,
-        }
+    pub fn perform<'a>(&'a self, act: Act, uid: u32) -> BoxFuture<'a, Result<Done, Failure>> {
+        Box::pin(async move {
+            let actor = self.rooms.sealer.sid(OPERATING_SYSTEM, &uid.to_string()).await?;
+            let mut entry = self.entry(&act, actor).await;
+            if let Act::Record { state, .. } = act {
+                self.note(&entry, state.as_str()).await.map(drop).map_err(Failure::NotRecorded)?;
+                return Ok(Done::Changed { changed: true });
+            }
+            let asked = self.note(&entry, "asked").await.map_err(Failure::NotRecorded)?;
+            let done = match act {
+                act if act.is_of_keeping() => self.keep(act, asked).await,
+                act => self.change(act).await,
+            };
+            match &done {
+                Ok(Done::User(user)) => entry.object.clone_from(&user.sid),
+                Ok(Done::Client(client)) => entry.object.clone_from(&client.client_id),
+                _ => {}
+            }
+            let end = if done.is_ok() { "done" } else { "not-done" };
+            let noted = self.note(&entry, end).await;
+            match (done, noted) {
+                (Ok(_), Err(error)) => Err(Failure::DoneNotRecorded(error)),
+                (done, _) => done,
+            }
+        })
     }
 
     /// Records something that the program did by itself, such as reading the settings again, in the
@@ -405,27 +409,30 @@ impl Administrator {
 /// # Errors
 ///
 /// [`Failure`].
-pub async fn administer(
-    settings: &Settings,
+pub fn administer<'a>(
+    settings: &'a Settings,
     directory: DataDirectory,
     act: Act,
-) -> Result<Done, Failure> {
-    if let Some(answer) = control::ask(&directory, &act).await? {
-        return Ok(answer);
-    }
-    let uid = crate::directory::owner(directory.path()).unwrap_or(u32::MAX);
-    let rooms = Rooms::open(settings, directory.clone()).await?;
-    match rooms.open_log(settings, &Log::Gateway).await {
-        Ok(OpenedLog { audit, .. }) => {
-            let done = Administrator::new(rooms, audit.clone(), settings).perform(act, uid).await;
-            audit.close().await;
-            done
+) -> BoxFuture<'a, Result<Done, Failure>> {
+    Box::pin(async move {
+        if let Some(answer) = control::ask(&directory, &act).await? {
+            return Ok(answer);
         }
-        // A gateway started in the meantime.
-        Err(AssemblyError::Audit(haechi_audit::OpenError::Locked { pid })) => {
-            let answer = control::ask_again(&directory, &act).await?;
-            answer.ok_or_else(|| ControlError::Silent { pid }.into())
+        let uid = crate::directory::owner(directory.path()).unwrap_or(u32::MAX);
+        let rooms = Rooms::open(settings, directory.clone()).await?;
+        match rooms.open_log(settings, &Log::Gateway).await {
+            Ok(OpenedLog { audit, .. }) => {
+                let done =
+                    Administrator::new(rooms, audit.clone(), settings).perform(act, uid).await;
+                audit.close().await;
+                done
+            }
+            // A gateway started in the meantime.
+            Err(AssemblyError::Audit(haechi_audit::OpenError::Locked { pid })) => {
+                let answer = control::ask_again(&directory, &act).await?;
+                answer.ok_or_else(|| ControlError::Silent { pid }.into())
+            }
+            Err(error) => Err(error.into()),
         }
-        Err(error) => Err(error.into()),
-    }
+    })
 }

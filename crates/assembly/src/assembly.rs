@@ -9,7 +9,7 @@ use haechi_audit::repair::{self, Loss, RepairError, Repaired};
 use haechi_audit::{AuditConfig, AuditLog, NotaryConfig, OpenError, Recovery};
 use haechi_client::Client;
 use haechi_core::{
-    AccountStore, Clock, Entropy, RevocationStore, SealError, Sealer, Secret, StoreError,
+    AccountStore, BoxFuture, Clock, Entropy, RevocationStore, SealError, Sealer, Secret, StoreError,
 };
 use haechi_guard::interceptor::Interceptor;
 use haechi_guard::{Guard, GuardConfig};
@@ -148,73 +148,75 @@ impl Rooms {
     }
 
     /// The same by a clock of the caller's.
-    async fn open_at(
-        settings: &Settings,
+    fn open_at<'a>(
+        settings: &'a Settings,
         directory: DataDirectory,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, AssemblyError> {
-        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-        let outbound = Outbound::new(OutboundConfig {
-            extra_authorities: settings.outbound.authorities.clone(),
-            connect_timeout: settings.outbound.connect_timeout,
-            ..OutboundConfig::default()
-        })?;
-        let chance = || (Arc::clone(&clock), Arc::clone(&entropy));
-        let provider = root_provider(&settings.vault.root, &directory, &outbound, chance());
-        let provider = provider.map_err(AssemblyError::Root)?;
-        let path = settings.storage.clone().unwrap_or_else(|| directory.database());
-        let store = Sqlite::open(&path).await.map_err(AssemblyError::Store)?;
-        let opened = Safe::open(&settings.vault, &directory, &store, provider, chance()).await;
-        let (safe, file_key) = opened?;
-        let seed = |kind| haechi_vault::derived_key(&file_key, &["audit log", kind]);
-        let seeds = seed("Ed25519").and_then(|first| Ok([first, seed("ML-DSA-44")?]));
-        let audit_seeds = seeds.map_err(AssemblyError::Vault)?;
-        let sealer: Arc<dyn Sealer> = Arc::clone(&safe.sealer) as _;
-        let all = Arc::new(store.clone());
-        let limits = FetchLimits { reach: settings.outbound.reach, ..FetchLimits::default() };
-        let accounts: Arc<dyn AccountStore> = Arc::clone(&all) as _;
-        let client = Client::new(haechi_client::Surroundings {
-            fetch: Arc::new(outbound.fetcher(limits)),
-            exchange: Arc::new(outbound.exchanger(limits)),
-            clock: Arc::clone(&clock),
-            entropy: Arc::clone(&entropy),
-        });
-        let surroundings = Surroundings {
-            sealer: Arc::clone(&sealer),
-            clock: Arc::clone(&clock),
-            entropy: Arc::clone(&entropy),
-            fetch: Arc::new(outbound.fetcher(limits)),
-            file_key,
-        };
-        let stores = Stores {
-            users: Arc::clone(&all) as _,
-            passwords: Arc::clone(&all) as _,
-            api_keys: Arc::clone(&all) as _,
-            signing_keys: Arc::clone(&all) as _,
-            revocations: Arc::clone(&all) as _,
-            clients: Arc::new(ConfiguredClients::new(
-                settings.authorization.clients.clone(),
-                Arc::clone(&all) as _,
-            )),
-            grants: Arc::clone(&all) as _,
-            factors: all,
-        };
-        let identity = Identity::open(settings.identity(), stores, surroundings).await?;
-        let identity = Arc::new(identity.with_exchange(Arc::new(outbound.exchanger(limits))));
-        let unseen = Arc::new(ArcSwapOption::empty());
-        Ok(Self {
-            directory,
-            store,
-            identity,
-            safe,
-            sealer,
-            unseen,
-            clock,
-            entropy,
-            outbound,
-            client,
-            accounts,
-            audit_seeds,
+    ) -> BoxFuture<'a, Result<Self, AssemblyError>> {
+        Box::pin(async move {
+            let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+            let outbound = Outbound::new(OutboundConfig {
+                extra_authorities: settings.outbound.authorities.clone(),
+                connect_timeout: settings.outbound.connect_timeout,
+                ..OutboundConfig::default()
+            })?;
+            let chance = || (Arc::clone(&clock), Arc::clone(&entropy));
+            let provider = root_provider(&settings.vault.root, &directory, &outbound, chance());
+            let provider = provider.map_err(AssemblyError::Root)?;
+            let path = settings.storage.clone().unwrap_or_else(|| directory.database());
+            let store = Sqlite::open(&path).await.map_err(AssemblyError::Store)?;
+            let opened = Safe::open(&settings.vault, &directory, &store, provider, chance()).await;
+            let (safe, file_key) = opened?;
+            let seed = |kind| haechi_vault::derived_key(&file_key, &["audit log", kind]);
+            let seeds = seed("Ed25519").and_then(|first| Ok([first, seed("ML-DSA-44")?]));
+            let audit_seeds = seeds.map_err(AssemblyError::Vault)?;
+            let sealer: Arc<dyn Sealer> = Arc::clone(&safe.sealer) as _;
+            let all = Arc::new(store.clone());
+            let limits = FetchLimits { reach: settings.outbound.reach, ..FetchLimits::default() };
+            let accounts: Arc<dyn AccountStore> = Arc::clone(&all) as _;
+            let client = Client::new(haechi_client::Surroundings {
+                fetch: Arc::new(outbound.fetcher(limits)),
+                exchange: Arc::new(outbound.exchanger(limits)),
+                clock: Arc::clone(&clock),
+                entropy: Arc::clone(&entropy),
+            });
+            let surroundings = Surroundings {
+                sealer: Arc::clone(&sealer),
+                clock: Arc::clone(&clock),
+                entropy: Arc::clone(&entropy),
+                fetch: Arc::new(outbound.fetcher(limits)),
+                file_key,
+            };
+            let stores = Stores {
+                users: Arc::clone(&all) as _,
+                passwords: Arc::clone(&all) as _,
+                api_keys: Arc::clone(&all) as _,
+                signing_keys: Arc::clone(&all) as _,
+                revocations: Arc::clone(&all) as _,
+                clients: Arc::new(ConfiguredClients::new(
+                    settings.authorization.clients.clone(),
+                    Arc::clone(&all) as _,
+                )),
+                grants: Arc::clone(&all) as _,
+                factors: all,
+            };
+            let identity = Identity::open(settings.identity(), stores, surroundings).await?;
+            let identity = Arc::new(identity.with_exchange(Arc::new(outbound.exchanger(limits))));
+            let unseen = Arc::new(ArcSwapOption::empty());
+            Ok(Self {
+                directory,
+                store,
+                identity,
+                safe,
+                sealer,
+                unseen,
+                clock,
+                entropy,
+                outbound,
+                client,
+                accounts,
+                audit_seeds,
+            })
         })
     }
 
@@ -408,34 +410,37 @@ impl Assembly {
     /// # Errors
     ///
     /// As [`Assembly::open`].
-    pub async fn open_with(
-        settings: &Settings,
+    pub fn open_with<'a>(
+        settings: &'a Settings,
         directory: DataDirectory,
-        log: &Log,
+        log: &'a Log,
         extras: Extras,
-    ) -> Result<Self, AssemblyError> {
-        let Extras { interceptors, clock } = extras;
-        let clock = clock.unwrap_or_else(|| Arc::new(SystemClock));
-        let epoch = clock.now().as_millis();
-        let (policy, warnings) = compile_policy(settings, Vec::new(), epoch)?;
-        let rooms = Rooms::open_at(settings, directory, clock).await?;
-        let opened = rooms.open_log(settings, log).await?;
-        if *log == Log::Gateway {
-            rooms.ask_witnesses(settings, &opened.audit);
-        }
-        let OpenedLog { audit, recovery, directory: log } = opened;
-        let hall = haechi_guard::Rooms {
-            identity: Arc::clone(&rooms.identity),
-            audit: audit.clone(),
-            sealer: Arc::clone(&rooms.sealer),
-            protector: Arc::clone(&rooms.safe.vault) as _,
-            clock: Arc::clone(&rooms.clock),
-            entropy: Arc::clone(&rooms.entropy),
-        };
-        let config = GuardConfig { interceptors: interceptors.clone(), ..rooms.guard(settings)? };
-        let guard = Guard::new(hall, Arc::new(policy), config);
-        let exports = Exports::start(&settings.exports, &rooms);
-        Ok(Self { rooms, audit, guard, log, recovery, warnings, exports, interceptors })
+    ) -> BoxFuture<'a, Result<Self, AssemblyError>> {
+        Box::pin(async move {
+            let Extras { interceptors, clock } = extras;
+            let clock = clock.unwrap_or_else(|| Arc::new(SystemClock));
+            let epoch = clock.now().as_millis();
+            let (policy, warnings) = compile_policy(settings, Vec::new(), epoch)?;
+            let rooms = Rooms::open_at(settings, directory, clock).await?;
+            let opened = rooms.open_log(settings, log).await?;
+            if *log == Log::Gateway {
+                rooms.ask_witnesses(settings, &opened.audit);
+            }
+            let OpenedLog { audit, recovery, directory: log } = opened;
+            let hall = haechi_guard::Rooms {
+                identity: Arc::clone(&rooms.identity),
+                audit: audit.clone(),
+                sealer: Arc::clone(&rooms.sealer),
+                protector: Arc::clone(&rooms.safe.vault) as _,
+                clock: Arc::clone(&rooms.clock),
+                entropy: Arc::clone(&rooms.entropy),
+            };
+            let config =
+                GuardConfig { interceptors: interceptors.clone(), ..rooms.guard(settings)? };
+            let guard = Guard::new(hall, Arc::new(policy), config);
+            let exports = Exports::start(&settings.exports, &rooms);
+            Ok(Self { rooms, audit, guard, log, recovery, warnings, exports, interceptors })
+        })
     }
 
     /// Compiles the policy of `settings` again, which are in force already, with the tools that are

@@ -8,8 +8,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use haechi_core::{
-    BrowserSessionStore, ClientStore, Clock, ConsentStore, Entropy, FactorStore, Fetch, GrantStore,
-    LoginStore, StoreError, TicketStore, Timestamp, UserStore,
+    BoxFuture, BrowserSessionStore, ClientStore, Clock, ConsentStore, Entropy, FactorStore, Fetch,
+    GrantStore, LoginStore, StoreError, TicketStore, Timestamp, UserStore,
 };
 use haechi_face::reply;
 use haechi_guard::Guard;
@@ -227,28 +227,30 @@ impl AuthorizationServer {
     }
 
     /// Answers a request; `None` when its address is none of this server's.
-    pub async fn answer(&self, visit: &Visit<'_>) -> Option<Response<Bytes>> {
-        let address = Address::of(visit.head.uri.path())?;
-        if address.is_public() && visit.head.method == Method::OPTIONS {
-            return Some(reply::preflight(address.methods()));
-        }
-        let methods = address.methods();
-        if !methods.contains(&visit.head.method) {
-            return Some(method_not_allowed(methods, visit.language));
-        }
-        let response = match address {
-            Address::Metadata => self.metadata(visit),
-            Address::OpenApi => self.openapi(visit),
-            Address::Authorize => self.authorize(visit).await,
-            Address::Token => self.token(visit).await,
-            Address::Revoke => self.revoke(visit).await,
-            Address::Introspect => self.introspect(visit).await,
-            Address::Userinfo => self.userinfo(visit).await,
-            Address::Register => self.register(visit).await,
-            Address::Federation(rest) => self.answer_federation(visit, rest).await?,
-            Address::Page(rest) => self.answer_page(visit, rest).await?,
-        };
-        Some(if address.is_public() { reply::for_all_origins(response) } else { response })
+    pub fn answer<'a>(&'a self, visit: &'a Visit<'a>) -> BoxFuture<'a, Option<Response<Bytes>>> {
+        Box::pin(async move {
+            let address = Address::of(visit.head.uri.path())?;
+            if address.is_public() && visit.head.method == Method::OPTIONS {
+                return Some(reply::preflight(address.methods()));
+            }
+            let methods = address.methods();
+            if !methods.contains(&visit.head.method) {
+                return Some(method_not_allowed(methods, visit.language));
+            }
+            let response = match address {
+                Address::Metadata => self.metadata(visit),
+                Address::OpenApi => self.openapi(visit),
+                Address::Authorize => self.authorize(visit).await,
+                Address::Token => self.token(visit).await,
+                Address::Revoke => self.revoke(visit).await,
+                Address::Introspect => self.introspect(visit).await,
+                Address::Userinfo => self.userinfo(visit).await,
+                Address::Register => self.register(visit).await,
+                Address::Federation(rest) => self.answer_federation(visit, rest).await?,
+                Address::Page(rest) => self.answer_page(visit, rest).await?,
+            };
+            Some(if address.is_public() { reply::for_all_origins(response) } else { response })
+        })
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -1,5 +1,6 @@
 //! The words every room uses, and the contracts between them. No I/O, time or chance of its own.
 
+mod boxed;
 mod call;
 mod clock;
 mod credentials;
@@ -19,6 +20,7 @@ mod store;
 mod subject_store;
 mod vault_store;
 
+pub use boxed::BoxFuture;
 pub use call::{Action, Era, Origin, Resource, ToolName, UpstreamName};
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use credentials::{Credentials, DpopCredentials};

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use haechi_core::{Credentials, Means, Principal, SealError, Secret, StoreError, Timestamp};
+use haechi_core::{
+    BoxFuture, Credentials, Means, Principal, SealError, Secret, StoreError, Timestamp,
+};
 
 use crate::api_key::{PREFIX, PresentedApiKey};
 use crate::cache::{Source, Verified, VerifiedCache};
@@ -200,30 +202,32 @@ impl Identity {
         issuer.map_or(&audience.resources, |issuer| accepted_by(issuer, audience))
     }
 
-    async fn verify_token(
-        &self,
-        text: &str,
-        audience: &Audience,
-        standing: &Standing,
+    fn verify_token<'a>(
+        &'a self,
+        text: &'a str,
+        audience: &'a Audience,
+        standing: &'a Standing,
         now: Timestamp,
-    ) -> Result<Verified, AuthenticationError> {
-        if text.starts_with(PREFIX) {
-            return self.verify_api_key(text, standing, now).await;
-        }
-        if self.is_opaque(text) {
-            return self.verify_opaque(text, None, audience, standing).await;
-        }
-        let token = Compact::parse(text)?;
-        let issuer = claimed_issuer(&token.payload)?;
-        if self.is_own_issuer(&issuer) {
-            return self.verify_own((&token, &issuer), audience, standing, now).await;
-        }
-        let known = self.issuers.iter().position(|known| known.config.issuer == issuer);
-        let index = known.ok_or(TokenError::WrongIssuer)?;
-        if self.issuers.get(index).is_some_and(|issuer| issuer.asking.is_some()) {
-            return self.verify_opaque(text, Some(index), audience, standing).await;
-        }
-        self.verify_foreign(&token, index, audience, standing).await
+    ) -> BoxFuture<'a, Result<Verified, AuthenticationError>> {
+        Box::pin(async move {
+            if text.starts_with(PREFIX) {
+                return self.verify_api_key(text, standing, now).await;
+            }
+            if self.is_opaque(text) {
+                return self.verify_opaque(text, None, audience, standing).await;
+            }
+            let token = Compact::parse(text)?;
+            let issuer = claimed_issuer(&token.payload)?;
+            if self.is_own_issuer(&issuer) {
+                return self.verify_own((&token, &issuer), audience, standing, now).await;
+            }
+            let known = self.issuers.iter().position(|known| known.config.issuer == issuer);
+            let index = known.ok_or(TokenError::WrongIssuer)?;
+            if self.issuers.get(index).is_some_and(|issuer| issuer.asking.is_some()) {
+                return self.verify_opaque(text, Some(index), audience, standing).await;
+            }
+            self.verify_foreign(&token, index, audience, standing).await
+        })
     }
 
     /// `stated` is `iss`, one of our names; whatever it is, the caller is a user or client of ours.
@@ -290,19 +294,22 @@ impl Identity {
     /// # Errors
     ///
     /// As [`Identity::authenticate`]; [`AuthenticationError::NotAccepted`] for what is no own token.
-    pub async fn inspect(
-        &self,
-        text: &Secret,
-        audience: &Audience,
-    ) -> Result<Principal, AuthenticationError> {
-        ensure(text.len() <= MAX_TOKEN_BYTES, TokenError::TooLong)?; // check: length of inspected tokens
-        let standing = self.standing().await?;
-        let text = text.expose_str().ok_or(TokenError::Malformed(Flaw::Base64))?;
-        let token = Compact::parse(text)?;
-        let issuer = claimed_issuer(&token.payload)?;
-        ensure(self.is_own_issuer(&issuer), AuthenticationError::NotAccepted)?; // check: only own tokens are inspected
-        let verified = self.verify_own((&token, &issuer), audience, &standing, self.now()).await?;
-        Ok(verified.principal)
+    pub fn inspect<'a>(
+        &'a self,
+        text: &'a Secret,
+        audience: &'a Audience,
+    ) -> BoxFuture<'a, Result<Principal, AuthenticationError>> {
+        Box::pin(async move {
+            ensure(text.len() <= MAX_TOKEN_BYTES, TokenError::TooLong)?; // check: length of inspected tokens
+            let standing = self.standing().await?;
+            let text = text.expose_str().ok_or(TokenError::Malformed(Flaw::Base64))?;
+            let token = Compact::parse(text)?;
+            let issuer = claimed_issuer(&token.payload)?;
+            ensure(self.is_own_issuer(&issuer), AuthenticationError::NotAccepted)?; // check: only own tokens are inspected
+            let verified =
+                self.verify_own((&token, &issuer), audience, &standing, self.now()).await?;
+            Ok(verified.principal)
+        })
     }
 
     async fn verify_foreign(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use haechi_core::json::Text;
 use haechi_core::rpc::{RequestId, method};
-use haechi_core::{Action, Means, Principal, Timestamp};
+use haechi_core::{Action, BoxFuture, Means, Principal, Timestamp};
 use serde_json::Value;
 
 use crate::cache::{Key, VerifiedCache};
@@ -207,28 +207,30 @@ impl Identity {
     /// # Errors
     ///
     /// [`AuthenticationError::Caller`] with its reason, `Unavailable` and `Unnamed`.
-    pub async fn authenticate_caller(
-        &self,
-        presented: &PresentedCaller<'_>,
-    ) -> Result<Principal, AuthenticationError> {
-        let gateway = self.gateway.as_ref().ok_or(CallerError::NoGateway)?;
-        let vouched = self.vouched(gateway, presented).await?;
-        let standing = self.standing().await?;
-        let revoked = standing.check_not_revoked(&TokenNames {
-            issuer: &vouched.issuer,
-            subject: &vouched.subject,
-            token_id: None,
-            key_id: None,
-            issued_at: Some(vouched.issued_at),
-        });
-        revoked.map_err(CallerError::Token)?;
-        let sid = self.surroundings.sealer.sid(&vouched.issuer, &vouched.subject).await?;
-        let bare = Proved::bare(sid, &vouched.issuer, &vouched.subject, Means::Gateway);
-        let proved = vouched.proved(bare, self.now()).map_err(CallerError::Token)?;
-        let admitted = proved.means != Means::Anonymous || self.config.anonymous.is_some();
-        ensure(admitted, CallerError::Anonymous)?; // check: the gateway's strangers are strangers here
-        gateway.spend(vouched.key, self.now())?;
-        Ok(proved.principal())
+    pub fn authenticate_caller<'a>(
+        &'a self,
+        presented: &'a PresentedCaller<'a>,
+    ) -> BoxFuture<'a, Result<Principal, AuthenticationError>> {
+        Box::pin(async move {
+            let gateway = self.gateway.as_ref().ok_or(CallerError::NoGateway)?;
+            let vouched = self.vouched(gateway, presented).await?;
+            let standing = self.standing().await?;
+            let revoked = standing.check_not_revoked(&TokenNames {
+                issuer: &vouched.issuer,
+                subject: &vouched.subject,
+                token_id: None,
+                key_id: None,
+                issued_at: Some(vouched.issued_at),
+            });
+            revoked.map_err(CallerError::Token)?;
+            let sid = self.surroundings.sealer.sid(&vouched.issuer, &vouched.subject).await?;
+            let bare = Proved::bare(sid, &vouched.issuer, &vouched.subject, Means::Gateway);
+            let proved = vouched.proved(bare, self.now()).map_err(CallerError::Token)?;
+            let admitted = proved.means != Means::Anonymous || self.config.anonymous.is_some();
+            ensure(admitted, CallerError::Anonymous)?; // check: the gateway's strangers are strangers here
+            gateway.spend(vouched.key, self.now())?;
+            Ok(proved.principal())
+        })
     }
 
     /// Everything but what the stores know, in this order: who cannot sign learns nothing of what

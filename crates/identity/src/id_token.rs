@@ -13,7 +13,7 @@ use aws_lc_rs::digest::{Algorithm as Hash, SHA256, SHA384, SHA512, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use haechi_core::json::{Kind, Text};
-use haechi_core::{Clock, Fetch, Secret, Timestamp};
+use haechi_core::{BoxFuture, Clock, Fetch, Secret, Timestamp};
 use serde_json::Value;
 use subtle::ConstantTimeEq as _;
 
@@ -190,18 +190,20 @@ impl Identity {
     /// # Errors
     ///
     /// Every [`IdTokenError`] but [`IdTokenError::NoLogout`]: the first check that does not hold.
-    pub async fn verify_id_token(
-        &self,
-        provider: &OpenIdProvider,
-        jwks_uri: &str,
-        token: &Secret,
-        expected: &ExpectedIdToken<'_>,
-    ) -> Result<IdToken, IdTokenError> {
-        let token = token.expose_str().ok_or(TokenError::Malformed(Flaw::Parts))?;
-        let token = Compact::parse(token)?;
-        let around = (&*self.surroundings.clock, &*self.surroundings.fetch);
-        let loaded = provider.loaded(&token, jwks_uri, around).await?;
-        read(&token, &loaded, &provider.rules, expected, self.now())
+    pub fn verify_id_token<'a>(
+        &'a self,
+        provider: &'a OpenIdProvider,
+        jwks_uri: &'a str,
+        token: &'a Secret,
+        expected: &'a ExpectedIdToken<'a>,
+    ) -> BoxFuture<'a, Result<IdToken, IdTokenError>> {
+        Box::pin(async move {
+            let token = token.expose_str().ok_or(TokenError::Malformed(Flaw::Parts))?;
+            let token = Compact::parse(token)?;
+            let around = (&*self.surroundings.clock, &*self.surroundings.fetch);
+            let loaded = provider.loaded(&token, jwks_uri, around).await?;
+            read(&token, &loaded, &provider.rules, expected, self.now())
+        })
     }
 
     /// Verifies a logout token that came from anywhere (OpenID Connect Back-Channel Logout §2.6).
@@ -210,17 +212,19 @@ impl Identity {
     /// # Errors
     ///
     /// [`IdTokenError::Token`], [`IdTokenError::NoLogout`].
-    pub async fn verify_logout_token(
-        &self,
-        provider: &OpenIdProvider,
-        jwks_uri: &str,
-        token: &str,
-    ) -> Result<LogoutToken, IdTokenError> {
-        let token = Compact::parse(token)?;
-        let around = (&*self.surroundings.clock, &*self.surroundings.fetch);
-        let loaded = provider.loaded(&token, jwks_uri, around).await?;
-        verify_signature(&token, &loaded.keys, &provider.rules.algorithms)?;
-        read_logout(&token, &provider.rules, self.now())
+    pub fn verify_logout_token<'a>(
+        &'a self,
+        provider: &'a OpenIdProvider,
+        jwks_uri: &'a str,
+        token: &'a str,
+    ) -> BoxFuture<'a, Result<LogoutToken, IdTokenError>> {
+        Box::pin(async move {
+            let token = Compact::parse(token)?;
+            let around = (&*self.surroundings.clock, &*self.surroundings.fetch);
+            let loaded = provider.loaded(&token, jwks_uri, around).await?;
+            verify_signature(&token, &loaded.keys, &provider.rules.algorithms)?;
+            read_logout(&token, &provider.rules, self.now())
+        })
     }
 }
 

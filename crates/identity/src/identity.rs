@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use haechi_core::{
-    EntropyError, Exchange, SealError, Sid, StoreError, StoredSigningKey, Timestamp,
+    BoxFuture, EntropyError, Exchange, SealError, Sid, StoreError, StoredSigningKey, Timestamp,
 };
 use tokio::sync::Mutex;
 
@@ -114,38 +114,44 @@ impl Identity {
     /// # Errors
     ///
     /// Every [`IdentityError`].
-    pub async fn open(
+    pub fn open(
         config: IdentityConfig,
         stores: Stores,
         surroundings: Surroundings,
-    ) -> Result<Self, IdentityError> {
-        check(&config)?;
-        if surroundings.file_key.len() != FILE_KEY_BYTES {
-            return Err(IdentityError::FileKey);
-        }
-        let hasher = PasswordHasher::new(&config.passwords, &*surroundings.entropy)?;
-        let hasher = hasher.ok_or_else(|| setting("passwords", "argon2 does not accept these"))?;
-        let standing = first_standing(&config, &stores, &surroundings).await?;
-        Ok(Self {
-            issuers: config
-                .issuers
-                .iter()
-                .map(|issuer| Issuer::new(issuer.clone(), config.scopes.clone()))
-                .collect(),
-            own_algorithms: own_token::algorithms(),
-            standing: ArcSwap::from_pointee(standing),
-            reloading: Mutex::new(()),
-            cache: VerifiedCache::new(config.cache_entries),
-            second_factor_required: AtomicBool::new(false),
-            throttle: Throttle::new(config.lockout.clone()),
-            gateway: config.gateway.clone().map(|it| Gateway::new(it, surroundings.clock.now())),
-            dpop: Dpop::new(config.dpop, surroundings.clock.now(), &*surroundings.entropy)?,
-            hasher,
-            config,
-            stores,
-            surroundings,
-            exchange: None,
-            authorization_issuer: OnceLock::new(),
+    ) -> BoxFuture<'static, Result<Self, IdentityError>> {
+        Box::pin(async move {
+            check(&config)?;
+            if surroundings.file_key.len() != FILE_KEY_BYTES {
+                return Err(IdentityError::FileKey);
+            }
+            let hasher = PasswordHasher::new(&config.passwords, &*surroundings.entropy)?;
+            let hasher =
+                hasher.ok_or_else(|| setting("passwords", "argon2 does not accept these"))?;
+            let standing = first_standing(&config, &stores, &surroundings).await?;
+            Ok(Self {
+                issuers: config
+                    .issuers
+                    .iter()
+                    .map(|issuer| Issuer::new(issuer.clone(), config.scopes.clone()))
+                    .collect(),
+                own_algorithms: own_token::algorithms(),
+                standing: ArcSwap::from_pointee(standing),
+                reloading: Mutex::new(()),
+                cache: VerifiedCache::new(config.cache_entries),
+                second_factor_required: AtomicBool::new(false),
+                throttle: Throttle::new(config.lockout.clone()),
+                gateway: config
+                    .gateway
+                    .clone()
+                    .map(|it| Gateway::new(it, surroundings.clock.now())),
+                dpop: Dpop::new(config.dpop, surroundings.clock.now(), &*surroundings.entropy)?,
+                hasher,
+                config,
+                stores,
+                surroundings,
+                exchange: None,
+                authorization_issuer: OnceLock::new(),
+            })
         })
     }
 

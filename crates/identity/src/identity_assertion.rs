@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use haechi_core::Timestamp;
 use haechi_core::json::{Kind, Text};
+use haechi_core::{BoxFuture, Timestamp};
 use serde_json::Value;
 
 use crate::Identity;
@@ -56,36 +56,42 @@ impl Identity {
     ///
     /// [`TokenError`]: the first check that does not hold. [`TokenError::KeysUnavailable`] also when
     /// what was revoked cannot be read.
-    pub async fn verify_identity_assertion(
-        &self,
-        text: &str,
-        audience: &str,
-        issuers: &[String],
-    ) -> Result<IdentityAssertion, TokenError> {
-        let token = Compact::parse(text)?;
-        let kind = token.header.kind.as_deref();
-        ensure(kind == Some(IDENTITY_ASSERTION_TYPE), TokenError::WrongType)?; // check: typ of an identity assertion
-        let stated = claimed_issuer(&token.payload)?;
-        ensure(issuers.contains(&stated), TokenError::WrongIssuer)?; // check: issuer may assert identities
-        let known = self.issuers.iter().find(|known| known.config.issuer == stated);
-        let issuer = known.ok_or(TokenError::WrongIssuer)?;
-        let algorithm = token.header.algorithm;
-        let usable = issuer.config.algorithms.contains(&algorithm);
-        ensure(usable, TokenError::AlgorithmNotAccepted)?; // check: issuer may sign assertions with alg
-        let key_id = token.header.key_id.as_deref();
-        let (clock, fetch) = (&*self.surroundings.clock, &*self.surroundings.fetch);
-        let loaded = issuer.keys.keys_for(key_id, algorithm, clock, fetch).await?;
-        verify_signature(&token, &loaded.keys, &issuer.config.algorithms)?;
-        let asserted = read(&token, issuer, audience, self.now())?;
-        let standing = self.standing().await.map_err(|_| TokenError::KeysUnavailable)?;
-        standing.check_not_revoked(&TokenNames {
-            issuer: &asserted.issuer,
-            subject: &asserted.subject,
-            token_id: Some(&asserted.token_id),
-            key_id,
-            issued_at: asserted.claims.get("iat").and_then(Value::as_u64).map(Timestamp::from_secs),
-        })?;
-        Ok(asserted)
+    pub fn verify_identity_assertion<'a>(
+        &'a self,
+        text: &'a str,
+        audience: &'a str,
+        issuers: &'a [String],
+    ) -> BoxFuture<'a, Result<IdentityAssertion, TokenError>> {
+        Box::pin(async move {
+            let token = Compact::parse(text)?;
+            let kind = token.header.kind.as_deref();
+            ensure(kind == Some(IDENTITY_ASSERTION_TYPE), TokenError::WrongType)?; // check: typ of an identity assertion
+            let stated = claimed_issuer(&token.payload)?;
+            ensure(issuers.contains(&stated), TokenError::WrongIssuer)?; // check: issuer may assert identities
+            let known = self.issuers.iter().find(|known| known.config.issuer == stated);
+            let issuer = known.ok_or(TokenError::WrongIssuer)?;
+            let algorithm = token.header.algorithm;
+            let usable = issuer.config.algorithms.contains(&algorithm);
+            ensure(usable, TokenError::AlgorithmNotAccepted)?; // check: issuer may sign assertions with alg
+            let key_id = token.header.key_id.as_deref();
+            let (clock, fetch) = (&*self.surroundings.clock, &*self.surroundings.fetch);
+            let loaded = issuer.keys.keys_for(key_id, algorithm, clock, fetch).await?;
+            verify_signature(&token, &loaded.keys, &issuer.config.algorithms)?;
+            let asserted = read(&token, issuer, audience, self.now())?;
+            let standing = self.standing().await.map_err(|_| TokenError::KeysUnavailable)?;
+            standing.check_not_revoked(&TokenNames {
+                issuer: &asserted.issuer,
+                subject: &asserted.subject,
+                token_id: Some(&asserted.token_id),
+                key_id,
+                issued_at: asserted
+                    .claims
+                    .get("iat")
+                    .and_then(Value::as_u64)
+                    .map(Timestamp::from_secs),
+            })?;
+            Ok(asserted)
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use haechi_core::{EntropyError, Secret, StoreError, StoredUser, Timestamp};
+use haechi_core::{BoxFuture, EntropyError, Secret, StoreError, StoredUser, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::Identity;
@@ -144,39 +144,41 @@ impl Identity {
     /// # Errors
     ///
     /// Every [`IssueError`] but `SymmetricKey`.
-    pub async fn issue_access_token(
-        &self,
-        order: &AccessTokenOrder<'_>,
-    ) -> Result<AccessToken, IssueError> {
-        let audience = match order.audiences {
-            [] => return Err(IssueError::NoAudience),
-            [only] => json!(only),
-            several => json!(several),
-        };
-        let standing = self.standing().await?;
-        let key = standing.keyring.active().ok_or(IssueError::NotSigned)?;
-        let (subject, not_before) = match order.holder {
-            Holder::User(user) => (user.user_id.as_str(), user.not_before),
-            Holder::Client => (order.client_id, Timestamp::default()),
-        };
-        let issued_at = self.now().max(not_before);
-        let lifetime = order.lifetime.min(self.config.own.lifetime);
-        let expires_at = Timestamp::from_secs(issued_at.after(lifetime).as_secs());
-        let token_id = self.random_id()?;
-        let mut claims = Map::new();
-        let mut state = |claim: &str, value: Value| claims.insert(claim.to_owned(), value);
-        state("iss", json!(self.authorization_issuer().ok_or(IssueError::NoIssuer)?));
-        state("sub", json!(subject));
-        state("aud", audience);
-        state("exp", json!(expires_at.as_secs()));
-        state("iat", json!(issued_at.as_secs()));
-        state("iat_ms", json!(issued_at.as_millis()));
-        state("jti", json!(token_id));
-        claims.extend(order.claims());
-        let token = key.sign(ACCESS_TOKEN_TYPE, &Value::Object(claims));
-        let token = token.map_err(|_| IssueError::NotSigned)?;
-        let expires_in = expires_at.since(issued_at);
-        Ok(AccessToken { token: token.into(), token_id, expires_in, expires_at })
+    pub fn issue_access_token<'a>(
+        &'a self,
+        order: &'a AccessTokenOrder<'a>,
+    ) -> BoxFuture<'a, Result<AccessToken, IssueError>> {
+        Box::pin(async move {
+            let audience = match order.audiences {
+                [] => return Err(IssueError::NoAudience),
+                [only] => json!(only),
+                several => json!(several),
+            };
+            let standing = self.standing().await?;
+            let key = standing.keyring.active().ok_or(IssueError::NotSigned)?;
+            let (subject, not_before) = match order.holder {
+                Holder::User(user) => (user.user_id.as_str(), user.not_before),
+                Holder::Client => (order.client_id, Timestamp::default()),
+            };
+            let issued_at = self.now().max(not_before);
+            let lifetime = order.lifetime.min(self.config.own.lifetime);
+            let expires_at = Timestamp::from_secs(issued_at.after(lifetime).as_secs());
+            let token_id = self.random_id()?;
+            let mut claims = Map::new();
+            let mut state = |claim: &str, value: Value| claims.insert(claim.to_owned(), value);
+            state("iss", json!(self.authorization_issuer().ok_or(IssueError::NoIssuer)?));
+            state("sub", json!(subject));
+            state("aud", audience);
+            state("exp", json!(expires_at.as_secs()));
+            state("iat", json!(issued_at.as_secs()));
+            state("iat_ms", json!(issued_at.as_millis()));
+            state("jti", json!(token_id));
+            claims.extend(order.claims());
+            let token = key.sign(ACCESS_TOKEN_TYPE, &Value::Object(claims));
+            let token = token.map_err(|_| IssueError::NotSigned)?;
+            let expires_in = expires_at.since(issued_at);
+            Ok(AccessToken { token: token.into(), token_id, expires_in, expires_at })
+        })
     }
 
     /// Issues an ID token.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use haechi_core::{
-    EntropyError, FactorKind, Secret, StoreError, StoredPassword, StoredUser, Timestamp, UserChange,
+    BoxFuture, EntropyError, FactorKind, Secret, StoreError, StoredPassword, StoredUser, Timestamp,
+    UserChange,
 };
 
 use crate::Identity;
@@ -137,16 +138,21 @@ impl Identity {
     /// # Errors
     ///
     /// Every [`SignInError`].
-    pub async fn sign_in(&self, attempt: &SignInAttempt<'_>) -> Result<IssuedToken, SignInError> {
-        if attempt.audiences.is_empty() {
-            return Err(SignInError::NoAudience);
-        }
-        let now = self.now();
-        let user = self.prove(attempt, now).await?;
-        if self.needs_second_factor(&user.user_id).await? {
-            return Err(SignInError::SecondFactorNeeded { user_id: user.user_id.into() });
-        }
-        self.issue_to(&user, attempt, now).await
+    pub fn sign_in<'a>(
+        &'a self,
+        attempt: &'a SignInAttempt<'a>,
+    ) -> BoxFuture<'a, Result<IssuedToken, SignInError>> {
+        Box::pin(async move {
+            if attempt.audiences.is_empty() {
+                return Err(SignInError::NoAudience);
+            }
+            let now = self.now();
+            let user = self.prove(attempt, now).await?;
+            if self.needs_second_factor(&user.user_id).await? {
+                return Err(SignInError::SecondFactorNeeded { user_id: user.user_id.into() });
+            }
+            self.issue_to(&user, attempt, now).await
+        })
     }
 
     /// The user who typed the right password. Nothing is issued and no sign-in noted; audiences and
@@ -156,11 +162,11 @@ impl Identity {
     /// # Errors
     ///
     /// Every [`SignInError`] but [`SignInError::NoAudience`].
-    pub async fn check_password(
-        &self,
-        attempt: &SignInAttempt<'_>,
-    ) -> Result<StoredUser, SignInError> {
-        self.prove(attempt, self.now()).await
+    pub fn check_password<'a>(
+        &'a self,
+        attempt: &'a SignInAttempt<'a>,
+    ) -> BoxFuture<'a, Result<StoredUser, SignInError>> {
+        Box::pin(async move { self.prove(attempt, self.now()).await })
     }
 
     /// Whether a password alone opens nothing for this user.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 
 use haechi_embed::{
     BuildError, Builder, Haechi, HttpConfig, HttpLayer, RulesError, SecureServer, StdioError,
@@ -28,6 +29,9 @@ const OF_THE_GATEWAY_S_OWNER: &str = r#"
 allow = ["SERVER:*"]
 sensitive = ["SERVER:delete_user_data"]
 "#;
+
+/// A future that is compiled here, and not again wherever it is awaited: the whole server is in it.
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// How the server is opened.
 #[derive(Clone, Debug)]
@@ -85,10 +89,12 @@ impl Sample {
     /// # Errors
     ///
     /// [`SampleError::Guard`], [`SampleError::Rules`].
-    pub async fn open(config: &SampleConfig) -> Result<Self, SampleError> {
-        let haechi = builder(config).build().await?;
-        let server = SecureServer::new(Tools::seeded(), &haechi)?;
-        Ok(Self { server, haechi })
+    pub fn open(config: &SampleConfig) -> BoxFuture<'_, Result<Self, SampleError>> {
+        Box::pin(async move {
+            let haechi = builder(config).build().await?;
+            let server = SecureServer::new(Tools::seeded(), &haechi)?;
+            Ok(Self { server, haechi })
+        })
     }
 
     /// Serves on standard input and output until the client closes them or `stop` resolves, in
@@ -97,13 +103,18 @@ impl Sample {
     /// # Errors
     ///
     /// [`SampleError::Stdio`].
-    pub async fn serve_stdio(self, stop: impl Future<Output = ()>) -> Result<(), SampleError> {
-        let ended = tokio::select! {
-            ended = self.server.serve_stdio() => ended.map(drop),
-            () = stop => Ok(()),
-        };
-        self.haechi.close().await;
-        Ok(ended?)
+    pub fn serve_stdio<'a>(
+        self,
+        stop: BoxFuture<'a, ()>,
+    ) -> BoxFuture<'a, Result<(), SampleError>> {
+        Box::pin(async move {
+            let ended = tokio::select! {
+                ended = self.server.serve_stdio() => ended.map(drop),
+                () = stop => Ok(()),
+            };
+            self.haechi.close().await;
+            Ok(ended?)
+        })
     }
 
     /// The address of the server on a listener at `address`.
@@ -118,22 +129,24 @@ impl Sample {
     /// # Errors
     ///
     /// [`SampleError::Listening`].
-    pub async fn serve_http(
+    pub fn serve_http<'a>(
         self,
         listener: TcpListener,
-        stop: impl Future<Output = ()>,
-    ) -> Result<(), SampleError> {
-        let Self { server, haechi } = self;
-        let address = listener.local_addr().map_err(SampleError::Listening)?;
-        // The layer has looked at `Host` before.
-        let config = StreamableHttpServerConfig::default().disable_allowed_hosts();
-        let inside: StreamableHttpService<_, LocalSessionManager> =
-            StreamableHttpService::new(move || Ok(server.clone()), Default::default(), config);
-        let config = HttpConfig::at(PATH).listening_on(address).sign_in();
-        let service = HttpLayer::new(&haechi, config).layer(inside);
-        let served = serve_http(listener, service, stop).await;
-        haechi.close().await;
-        served.map_err(SampleError::Listening)
+        stop: BoxFuture<'a, ()>,
+    ) -> BoxFuture<'a, Result<(), SampleError>> {
+        Box::pin(async move {
+            let Self { server, haechi } = self;
+            let address = listener.local_addr().map_err(SampleError::Listening)?;
+            // The layer has looked at `Host` before.
+            let config = StreamableHttpServerConfig::default().disable_allowed_hosts();
+            let inside: StreamableHttpService<_, LocalSessionManager> =
+                StreamableHttpService::new(move || Ok(server.clone()), Default::default(), config);
+            let config = HttpConfig::at(PATH).listening_on(address).sign_in();
+            let service = HttpLayer::new(&haechi, config).layer(inside);
+            let served = serve_http(listener, service, stop).await;
+            haechi.close().await;
+            served.map_err(SampleError::Listening)
+        })
     }
 }
 

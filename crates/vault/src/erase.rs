@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use haechi_core::{
-    ErasureStart, Sealed, Secret, Sid, StoreError, StoredErasure, SubjectKeyState, Timestamp,
+    BoxFuture, ErasureStart, Sealed, Secret, Sid, StoreError, StoredErasure, SubjectKeyState,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -68,28 +69,30 @@ impl Subjects {
     ///
     /// [`SubjectError::Held`] while a legal hold stands, [`SubjectError::Unknown`], and
     /// [`SubjectError::File`] for a folder that is not there. After any other the erasure has begun and is finished by asking again, or by [`Self::finish_erasures`].
-    pub async fn erase(
-        &self,
-        sid: &Sid,
+    pub fn erase<'a>(
+        &'a self,
+        sid: &'a Sid,
         request: ErasureRequest,
-    ) -> Result<Certificate, SubjectError> {
-        // A folder that is misspelt must not be noticed when it is too late.
-        for path in &request.backups {
-            let found = std::fs::symlink_metadata(path);
-            found.map_err(|source| SubjectError::File { path: path.clone(), source })?;
-        }
-        let start = self.stores.registry.begin_erasure(sid, self.clock.now()).await;
-        let start = start.map_err(|error| match error {
-            StoreError::Missing(_) => SubjectError::Unknown(sid.clone()),
-            error => SubjectError::Store(error),
-        })?;
-        match start {
-            ErasureStart::Held(holds) => Err(SubjectError::Held { sid: sid.clone(), holds }),
-            ErasureStart::Begun(erasure) if erasure.finished_at.is_some() => {
-                self.prove_again(sid, request).await
+    ) -> BoxFuture<'a, Result<Certificate, SubjectError>> {
+        Box::pin(async move {
+            // A folder that is misspelt must not be noticed when it is too late.
+            for path in &request.backups {
+                let found = std::fs::symlink_metadata(path);
+                found.map_err(|source| SubjectError::File { path: path.clone(), source })?;
             }
-            ErasureStart::Begun(erasure) => self.go_on(erasure, request).await,
-        }
+            let start = self.stores.registry.begin_erasure(sid, self.clock.now()).await;
+            let start = start.map_err(|error| match error {
+                StoreError::Missing(_) => SubjectError::Unknown(sid.clone()),
+                error => SubjectError::Store(error),
+            })?;
+            match start {
+                ErasureStart::Held(holds) => Err(SubjectError::Held { sid: sid.clone(), holds }),
+                ErasureStart::Begun(erasure) if erasure.finished_at.is_some() => {
+                    self.prove_again(sid, request).await
+                }
+                ErasureStart::Begun(erasure) => self.go_on(erasure, request).await,
+            }
+        })
     }
 
     /// Finishes erasures that were cut off, and does anew those that were undone: where the registry

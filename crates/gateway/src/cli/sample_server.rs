@@ -46,14 +46,14 @@ impl SampleServer {
         };
         let sample = Sample::open(&config).await?;
         let Some(address) = self.http else {
-            sample.serve_stdio(stop.cancelled()).await?;
+            sample.serve_stdio(Box::pin(stop.cancelled())).await?;
             return Ok(ExitCode::SUCCESS);
         };
         let listener = listen(address).await?;
         let address = listener.local_addr()?;
         writeln!(out, "{}", Sample::url(address))?;
         out.flush()?;
-        sample.serve_http(listener, stop.cancelled()).await?;
+        sample.serve_http(listener, Box::pin(stop.cancelled())).await?;
         Ok(ExitCode::SUCCESS)
     }
 }
