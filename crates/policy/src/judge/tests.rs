@@ -223,7 +223,12 @@ proptest! {
                 let cached = policy.verdict(&question);
                 let fresh = policy.verdict_with(&question, Memory::Ignore);
                 prop_assert_eq!(permitted(&cached), permitted(&fresh), "{:?}", case);
-                prop_assert_eq!(permitted(&fresh), plainly(&policy, &question), "{:?}", case);
+                if question.arguments.is_none_or(Value::is_object) {
+                    prop_assert_eq!(permitted(&fresh), plainly(&policy, &question), "{:?}", case);
+                } else {
+                    // No call at all: refused where a policy of the shard reads arguments.
+                    prop_assert!(!permitted(&fresh) || plainly(&policy, &question), "{:?}", case);
+                }
                 if let (Verdict::Permit { rules: a, .. }, Verdict::Permit { rules: b, .. }) = (&cached, &fresh) {
                     prop_assert_eq!(a, b);
                 }
@@ -314,5 +319,25 @@ fn a_verdict_is_kept_where_only_matchers_look_at_the_call() {
         assert_eq!(timeless.caches.verdicts.len(), kept, "{upstream} {path}");
         assert_eq!(permitted(&clocked.verdict(&ask(&case, &origin))), permits, "{path}");
         assert_eq!(clocked.caches.verdicts.len(), 0, "the time may change every answer");
+    }
+}
+
+#[test]
+fn arguments_that_are_no_object_are_refused_where_a_policy_could_read_them() {
+    let source = PolicySource {
+        cedar: vec![CedarFile { name: "test.cedar".into(), text: CEDAR.into() }],
+        upstreams: UPSTREAMS.map(str::to_owned).to_vec(),
+        ..PolicySource::default()
+    };
+    let (policy, _) = Policy::compile(&source, 1).unwrap();
+    let resource =
+        Resource { upstream: UpstreamName::parse("crm").unwrap(), name: "read_file".into() };
+    let principal = principal(&["ops"], None, (false, false, false));
+    let origin = Origin::default();
+    for (arguments, permits) in [(None, true), (Some(json!({})), true), (Some(json!([1])), false)] {
+        let (principal, resource) = (principal.clone(), resource.clone());
+        let case = Case { principal, action: Action::CallTool, resource, arguments, hour: 0 };
+        let verdict = policy.verdict(&ask(&case, &origin));
+        assert_eq!(permitted(&verdict), permits, "{:?}", case.arguments);
     }
 }
