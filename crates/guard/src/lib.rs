@@ -30,6 +30,9 @@ mod ticket;
 mod unseen;
 mod upstream;
 
+/// Where a [`Rooms`] records what happened.
+pub use haechi_audit::AuditLog;
+
 pub use answer::{Answer, AnswerBody, AnswerEvent, AnswerItem};
 pub use aside::Aside;
 pub use breaker::BreakerRule;

@@ -79,6 +79,9 @@ pub enum FederationError {
     /// No random bytes.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
+    /// The audit log does not take it, so it does not happen.
+    #[error("this cannot be recorded now")]
+    NotRecorded,
     /// What was kept does not open.
     #[error("what was kept of this sign-in does not open")]
     Kept,
@@ -114,6 +117,7 @@ impl FederationError {
             Self::Store(_) => "store-unavailable",
             Self::Sealed(_) | Self::Kept => "federation-kept",
             Self::Entropy(_) => "entropy",
+            Self::NotRecorded => "not-recorded",
         }
     }
 
@@ -148,6 +152,7 @@ impl FederationError {
             }
             Self::UserDisabled => "`haechi user enable` lets the person in again",
             Self::LinkedElsewhere => "remove the link at the other user first",
+            Self::NotRecorded => "see what keeps the audit log from being written",
             _ => "begin the sign-in anew",
         }
     }

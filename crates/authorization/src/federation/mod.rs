@@ -29,6 +29,7 @@ use haechi_core::{
     AccountStore, BrowserSessionStore, Clock, Entropy, Exchange, GrantStore, LoginStore, Sealer,
     TicketStore,
 };
+use haechi_guard::AuditLog;
 use haechi_identity::Identity;
 
 pub use config::{Label, PersonClaims, ProviderConfig, RoleRule};
@@ -56,6 +57,8 @@ pub struct FederationRooms {
     pub clock: Arc<dyn Clock>,
     /// Gives random bytes.
     pub entropy: Arc<dyn Entropy>,
+    /// Is told which roles change before they do.
+    pub audit: AuditLog,
     /// Seals what providers gave for a person.
     pub sealer: Arc<dyn Sealer>,
     /// Sign-ins that are under way, and logout tokens that were used.

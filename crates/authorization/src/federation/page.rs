@@ -356,6 +356,7 @@ fn told(provider: &str, error: &FederationError) -> OAuthError {
         | FederationError::Store(_)
         | FederationError::Sealed(_)
         | FederationError::Entropy(_)
+        | FederationError::NotRecorded
         | FederationError::Token(TokenRequestError::Fetch(_)) => ErrorCode::TemporarilyUnavailable,
         _ => ErrorCode::InvalidRequest,
     };

@@ -1,8 +1,9 @@
 //! Who a person of a provider is here.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use haechi_core::{StoreError, StoredLogin, StoredUser, UserChange};
+use haechi_core::{Administration, Event, StoreError, StoredLogin, StoredUser, UserChange};
 use haechi_identity::{AdministrationError, NewUser, plain_username};
 use serde_json::Value;
 
@@ -53,20 +54,48 @@ impl Federation {
         self.user_of(provider, &person).await
     }
 
-    /// Brings name, address and roles of a user up to what its provider says now.
+    /// Brings name, address and roles of a user up to what its provider says now. Other roles are
+    /// recorded before they are in force, and when they are.
     pub(crate) async fn follow(
         &self,
         provider: &Provider,
         person: &Person,
         user: &StoredUser,
     ) -> Result<StoredUser, FederationError> {
+        let roles = provider.config.roles_after(&user.roles, person);
         let change = UserChange {
             display_name: person.name.clone().map(Some),
             email: person.email.clone().map(Some),
-            roles: Some(provider.config.roles_after(&user.roles, person)),
+            roles: Some(roles.clone()),
             ..UserChange::default()
         };
-        Ok(self.rooms.identity.follow_user(&user.user_id, change).await?)
+        let follow = self.rooms.identity.follow_user(&user.user_id, change);
+        if roles == user.roles {
+            return Ok(follow.await?);
+        }
+        self.record_roles(provider, user, &roles, "asked").await?;
+        let followed = follow.await;
+        let end = if followed.is_ok() { "done" } else { "not-done" };
+        let recorded = self.record_roles(provider, user, &roles, end).await;
+        let followed = followed?;
+        recorded.map(|()| followed)
+    }
+
+    /// Records that a provider's word gives a user `roles`, and what came of it.
+    async fn record_roles(
+        &self,
+        provider: &Provider,
+        user: &StoredUser,
+        roles: &BTreeSet<String>,
+        state: &str,
+    ) -> Result<(), FederationError> {
+        let sid = self.rooms.identity.sid_of(&user.user_id).await?;
+        let named = [state.to_owned(), format!("provider:{}", provider.config.name)];
+        let (act, object) = ("user.roles".to_owned(), sid.to_string());
+        let detail = named.into_iter().chain(roles.iter().map(|role| format!("role:{role}")));
+        let entry = Administration { sid, act, object, detail: detail.collect() };
+        let noted = self.rooms.audit.note(Event::Administration(entry)).await;
+        noted.map(drop).map_err(|_| FederationError::NotRecorded)
     }
 
     /// Makes `person` a login of a user who is signed in here.

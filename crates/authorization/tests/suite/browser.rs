@@ -53,6 +53,7 @@ pub(crate) struct World {
     pub(crate) store: Arc<Memory>,
     pub(crate) sealer: Arc<SubjectSealer>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) audit: AuditLog,
     pub(crate) directory: PathBuf,
     pub(crate) _folder: tempfile::TempDir,
 }
@@ -149,7 +150,7 @@ impl World {
         let (audit, _) = AuditLog::open(audit, clock.clone()).unwrap();
         let hall = HallRooms {
             identity: identity.clone(),
-            audit,
+            audit: audit.clone(),
             sealer: sealer.clone(),
             protector: Arc::new(vault.unwrap()),
             clock: clock.clone(),
@@ -167,7 +168,8 @@ impl World {
             entropy: entropy.clone(),
         };
         let server = AuthorizationServer::new(config, rooms, stores(&store));
-        Self { server, identity, clock, store, sealer, entropy, directory, _folder: folder }
+        let _folder = folder;
+        Self { server, identity, clock, store, sealer, entropy, audit, directory, _folder }
     }
 
     /// Every sign-in of the log: whether it succeeded, and why not.

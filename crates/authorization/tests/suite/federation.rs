@@ -102,6 +102,30 @@ async fn roles_follow_the_groups_and_the_operators_own_stay() {
     world.one.change(|jane| jane.told = json!({ "groups": ["staff"] }));
     let user = world.sign_in("one").await.unwrap().user;
     assert_eq!(user.roles, words(&["user", "auditor"]), "and takes its own");
+    world.sign_in("one").await.unwrap();
+    let sid = world.identity.sid_of(&user.user_id).await.unwrap();
+    let told = world.role_changes();
+    assert!(told.iter().all(|act| act.sid == sid && *act.object == *sid.0));
+    let told: Vec<String> = told.iter().map(|act| act.detail.join(" ")).collect();
+    let expected = [
+        "asked provider:one role:auditor role:operator role:user",
+        "done provider:one role:auditor role:operator role:user",
+        "asked provider:one role:auditor role:user",
+        "done provider:one role:auditor role:user",
+    ];
+    assert_eq!(told, expected, "each change, before it and after it, and nothing else");
+}
+
+#[tokio::test]
+async fn roles_that_cannot_be_recorded_do_not_change() {
+    let world = World::new().await;
+    let before = world.sign_in("one").await.unwrap().user.roles;
+    world.audit.clone().close().await;
+    world.one.change(|jane| jane.told = json!({ "groups": ["staff"] }));
+    assert_eq!(world.sign_in("one").await.unwrap_err().word(), "not-recorded");
+    assert_eq!(world.user("jane").await.unwrap().roles, before);
+    world.one.change(|jane| jane.told = json!({ "groups": ["staff", "ops"] }));
+    assert!(world.sign_in("one").await.is_ok(), "what changes nothing needs no entry");
 }
 
 trait SameUser {
@@ -172,6 +196,8 @@ async fn group_changes_take_effect_at_the_next_token() {
     assert_eq!(world.one.asked(), asked + 2);
     let user = world.user("jane").await.unwrap();
     assert_eq!(user.roles, words(&["user"]));
+    let told = world.role_changes();
+    assert_eq!(told.iter().map(|act| &*act.detail[0]).collect::<Vec<_>>(), ["asked", "done"]);
     assert_eq!(user.email.as_deref(), Some("jane@example.com"));
 }
 

@@ -27,6 +27,7 @@ async fn world(passwords: bool, names: &[&str]) -> (World, Vec<Arc<FakeProvider>
         exchange: network.clone(),
         clock: world.clock.clone(),
         entropy: world.entropy.clone(),
+        audit: world.audit.clone(),
         sealer: world.sealer.clone(),
         tickets: world.store.clone(),
         logins: world.store.clone(),

@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use haechi_audit::{AuditConfig, AuditLog, Durability, Reader};
 use haechi_authorization::{
     Arrived, Begin, Federation, FederationError, FederationRooms, Label, PersonClaims,
     ProviderConfig, Purpose, RoleRule, Who,
 };
 use haechi_client::{Client, Surroundings as ClientSurroundings};
-use haechi_core::{Clock as _, ManualClock, Secret, SeededEntropy, StoredUser, Timestamp};
+use haechi_core::{
+    Administration, Clock as _, Event, ManualClock, Secret, SeededEntropy, StoredUser, Timestamp,
+};
 use haechi_identity::jose::Algorithm;
 use haechi_identity::{
     ClientAuthentication, Identity, IdentityConfig, KeyRefresh, NewUser, PasswordPolicy,
@@ -34,6 +37,8 @@ pub(crate) struct World {
     pub(crate) one: Arc<FakeProvider>,
     /// `two`, which lets in whoever it signs in.
     pub(crate) two: Arc<FakeProvider>,
+    pub(crate) audit: AuditLog,
+    log: tempfile::TempDir,
 }
 
 pub(crate) fn words(words: &[&str]) -> BTreeSet<String> {
@@ -106,12 +111,18 @@ impl World {
             clock: Arc::clone(&clock) as _,
             entropy: entropy.clone(),
         });
+        let log = tempfile::tempdir().unwrap();
+        let mut audit = AuditConfig::new(log.path(), "test");
+        audit.durability = Durability::Kill;
+        audit.segment_bytes = 1 << 20;
+        let (audit, _) = AuditLog::open(audit, Arc::clone(&clock) as _).unwrap();
         let rooms = FederationRooms {
             identity: Arc::clone(&identity),
             client,
             exchange: Arc::clone(&network) as _,
             clock: Arc::clone(&clock) as _,
             entropy,
+            audit: audit.clone(),
             sealer,
             tickets: Arc::new(memory.clone()),
             logins: Arc::new(memory.clone()),
@@ -130,7 +141,17 @@ impl World {
         };
         let (one, two) = (fake("one", "one.example"), fake("two", "two.example"));
         network.0.lock().unwrap().extend([Arc::clone(&one), Arc::clone(&two)]);
-        Self { identity, memory, clock, one, two, federation }
+        Self { identity, memory, clock, one, two, federation, audit, log }
+    }
+
+    /// What the log tells of changed roles.
+    pub(crate) fn role_changes(&self) -> Vec<Administration> {
+        let entries = Reader::open(self.log.path()).unwrap().entries(0);
+        let act = |event| match event {
+            Event::Administration(act) if act.act == "user.roles" => Some(act),
+            _ => None,
+        };
+        entries.filter_map(|entry| act(entry.unwrap().event)).collect()
     }
 
     pub(crate) fn fake(&self, name: &str) -> &FakeProvider {

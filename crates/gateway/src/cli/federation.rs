@@ -38,6 +38,7 @@ fn rooms(settings: &Settings, assembly: &Assembly) -> FederationRooms {
         exchange: Arc::new(rooms.outbound.exchanger(limits)),
         clock: Arc::clone(&rooms.clock),
         entropy: Arc::clone(&rooms.entropy),
+        audit: assembly.audit.clone(),
         sealer: Arc::clone(&rooms.sealer),
         tickets: Arc::clone(&store) as _,
         logins: Arc::clone(&store) as _,
