@@ -30,9 +30,25 @@ def published(checks, desk):
     wanted = {
         "/oauth/authorize", "/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/userinfo", "/sign-in",
         "/.well-known/oauth-authorization-server", "/.well-known/jwks.json", "/healthz", "/readyz",
+        "/audit/checkpoint", "/audit/tile/{level}/{index}", "/audit/tile/{level}/{index}.p/{width}",
     }
     checks.check("it names the routes", wanted <= paths, f"without {sorted(wanted - paths)}, with {sorted(paths)}")
     return document
+
+
+def monitored(checks, desk, document):
+    """What monitors get of the log is what the description says, also where there is something to get."""
+    host = {"host": f"localhost:{desk.gateway.port}"}
+    note = ask(desk.gateway.port, "GET", "/audit/checkpoint", headers=host)
+    size = int(note.body.decode().split("\n")[1])
+    width = min(size, 255)
+    for path, real in [("/audit/checkpoint", "/audit/checkpoint"),
+                       ("/audit/tile/{level}/{index}.p/{width}", f"/audit/tile/0/000.p/{width}")]:
+        answer = ask(desk.gateway.port, "GET", real, headers=host)
+        described = document["paths"][path]["get"]["responses"]["200"]
+        kind = answer.headers.get("content-type", "").split(";")[0]
+        checks.check(f"{real}: as described", answer.status == 200 and kind in described["content"]
+                     and "cache-control" in answer.headers, repr(answer)[:300])
 
 
 def generated(checks, desk, home):
@@ -59,7 +75,7 @@ def main():
     checks = Checks()
     with tempfile.TemporaryDirectory() as home, Desk(home) as desk:
         with checks.guard("the description"):
-            published(checks, desk)
+            monitored(checks, desk, published(checks, desk))
         with checks.guard("schemathesis"):
             generated(checks, desk, home)
         alive = ask(desk.gateway.port, "GET", "/readyz", headers={"host": f"localhost:{desk.gateway.port}"})
