@@ -4,6 +4,7 @@ Pictures go to `screens` in the target folder. Each page is held to four things:
 the window, axe finds no violation, nothing was blocked or failed on it, and it works without scripts.
 """
 
+import base64
 import contextlib
 import http.server
 import json
@@ -28,6 +29,7 @@ BEYOND = """
 const wide = document.documentElement.clientWidth;
 return [...document.querySelectorAll('body *')]
   .filter((it) => { const box = it.getBoundingClientRect(); return box.width && (box.right > wide + 0.5 || box.left < -0.5); })
+  .filter((it) => { const own = it.parentElement.closest('.wide'); return !own || getComputedStyle(own).overflowX !== 'auto'; })
   .map((it) => `${it.tagName} ${it.textContent.trim().slice(0, 40)}`)
   .concat(document.documentElement.scrollWidth > wide ? [`the page is ${document.documentElement.scrollWidth} wide`] : []);
 """
@@ -69,8 +71,9 @@ class Tour:
         """The address a client opens."""
         return f"{self.desk.gateway.url('/oauth/authorize')}?{self.desk.asks(client_id, CALLBACK, **more)}"
 
-    def look(self, name, holds):
-        """Holds the page to all that pages are held to, and keeps its pictures."""
+    def look(self, name, holds, scrolls=False):
+        """Holds the page to all that pages are held to, and keeps its pictures. Where tables scroll on a
+        phone, axe cannot measure what is out of sight; the desk shows the same."""
         label = f"{name}, {self.language}"
         there = self.browser.find(holds) is not None
         self.checks.check(f"{label}: is the page", there, f"{self.browser.url.split('?')[0]} {self.browser.text()[:300]}")
@@ -96,7 +99,7 @@ class Tour:
                 if violations:
                     faults[f"{where}: axe"] = violations
                 unsure = [one for one in incomplete if one["id"] == "color-contrast"]
-                if unsure:
+                if unsure and not (scrolls and size == "phone"):
                     faults[f"{where}: contrast not measured"] = unsure
         self.checks.check(f"{label}: nothing beyond the window, cut off, broken or too small, no axe violation", not faults,
                           json.dumps(faults, ensure_ascii=False)[:1500])
@@ -235,6 +238,27 @@ def passkey(checks, browser, desk, client_id, person):
     browser.cdp("WebAuthn.removeVirtualAuthenticator", authenticatorId=made["authenticatorId"])
 
 
+def report(checks, browser, desk, home, language):
+    """The report for an auditor, on the screen and on paper."""
+    one = Tour(checks, browser, desk, language)
+    file = pathlib.Path(home) / f"report-{language}.html"
+    desk.gateway.cli("--lang", language, "audit", "report", "--from", "1d", "-o", file)
+    browser.open(file.as_uri())
+    one.look("report", "main section", scrolls=True)
+    browser.dark(False)
+    # The width of A4 between the margins: nothing scrolls on paper.
+    browser.cdp("Emulation.setEmulatedMedia", media="print")
+    browser.size(672, 960)
+    found = {what: browser.driver.execute_script(script) for what, script in (("beyond the paper", BEYOND), ("cut off", CUT))}
+    browser.picture(SCREENS / f"report-{language}-paper.png")
+    checks.check(f"report, {language}: nothing is cut off on paper", not any(found.values()), json.dumps(found, ensure_ascii=False)[:1500])
+    paper = base64.b64decode(browser.cdp("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, printBackground=False,
+                                         preferCSSPageSize=True)["data"])
+    (SCREENS / f"report-{language}.pdf").write_bytes(paper)
+    checks.check(f"report, {language}: it prints", paper.startswith(b"%PDF"), repr(paper[:40]))
+    browser.cdp("Emulation.setEmulatedMedia", media="")
+
+
 def framed(checks, browser, desk, client_id):
     """A page of somebody else's shows the sign-in in a frame, and sees nothing of it."""
     inner = Tour(checks, browser, desk, "en").authorize(client_id)
@@ -278,6 +302,9 @@ def main():
         for name in (without_scripts, passkey):
             with checks.guard(name.__name__):
                 name(checks, browser, desk, client_id, desk.person(name.__name__.replace("_", "-"), "staff"))
+        for language in ("en", "ko"):
+            with checks.guard(f"the report, {language}"):
+                report(checks, browser, desk, home, language)
         with checks.guard("framed"):
             framed(checks, browser, desk, client_id)
     checks.close()
