@@ -102,6 +102,22 @@ class Table:
         status, out, err = run([HAECHI, "audit", "query", "--json", "--event", "administration", "--data-dir", other,
                                 "--config", self.gateway.config], env=self.gateway.env)
         self.checks.check("`vault restore` is told of in what it restored", '"vault.restore"' in out, f"{status} {err[-300:]}")
+        self.restored_without_keys()
+
+    def restored_without_keys(self):
+        """Nobody can be named before the keys of persons are there: whoever writes first tells of it, once."""
+        home = self.gateway.home
+        bare, config = home / "bare", ["--config", self.gateway.config]
+        self.gateway.cli("vault", "restore", home / "backup", "--data-dir", bare, "--root-key", home / "data" / "key")
+        told = []
+        for name in ["case-3", "case-4"]:
+            run([HAECHI, "audit", "hold", "add", name, "--reason", "a test", "--data-dir", bare, *config], env=self.gateway.env)
+            _, out, err = run([HAECHI, "audit", "query", "--json", "--act", "vault.restore", "--data-dir", bare, *config],
+                              env=self.gateway.env)
+            told.append([json.loads(line)["detail"] for line in out.splitlines()])
+        self.checks.check("without the keys of persons it is told of too, once",
+                          len(told[0]) == 1 and told[0] == told[1] and any(word.startswith("files:") for word in told[0][0]),
+                          f"{told} {err[-300:]}")
 
     def subjects(self):
         home = self.gateway.home

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use haechi_audit::repair::{self, Loss, RepairError, Repaired};
-use haechi_audit::{AuditConfig, AuditLog, NotaryConfig, OpenError, Recovery};
+use haechi_audit::{AuditConfig, AuditLog, NotaryConfig, OpenError, RecordError, Recovery};
 use haechi_client::Client;
 use haechi_core::{
     AccountStore, BoxFuture, Clock, Entropy, RevocationStore, SealError, Sealer, Secret, StoreError,
@@ -76,6 +76,9 @@ pub enum AssemblyError {
     /// The audit log did not open.
     #[error(transparent)]
     Audit(#[from] OpenError),
+    /// The audit log does not take what it must be told first.
+    #[error("that a backup was restored cannot be recorded")]
+    NotRecorded(#[source] RecordError),
     /// The name of a log cannot be one.
     #[error("`{0}` cannot name a log: write 1 to 48 of `A-Za-z0-9._-`")]
     LogName(String),
@@ -241,7 +244,11 @@ impl Rooms {
         log: &Log,
     ) -> Result<OpenedLog, AssemblyError> {
         match log {
-            Log::Gateway => Ok(self.open_one(self.gateway_log(settings)).await?),
+            Log::Gateway => {
+                let opened = self.open_one(self.gateway_log(settings)).await?;
+                self.tell_of_restoring(&opened.audit).await?;
+                Ok(opened)
+            }
             Log::Run(name) => self.open_free(settings, name).await,
         }
     }

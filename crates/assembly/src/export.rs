@@ -4,7 +4,7 @@ mod file;
 mod http;
 mod syslog;
 
-pub use file::file_text;
+pub use file::{file_text, open_lines};
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -11,6 +11,7 @@ mod directory;
 mod environment;
 mod export;
 mod policies;
+mod restored;
 mod safe;
 pub mod settings;
 mod surroundings;
@@ -28,10 +29,11 @@ pub use configured_clients::ConfiguredClients;
 pub use control::{Control, ControlError, SOCKET};
 pub use directory::{DataDirectory, DirectoryError};
 pub use environment::{default_data_directory, text_variable, variable, variables};
-pub use export::{ExportState, Exports, file_text};
+pub use export::{ExportState, Exports, file_text, open_lines};
 pub use policies::{
     ExpectationsError, PolicyTrouble, compile_policy, policy_source, read_expectations,
 };
+pub use restored::Restored;
 pub use safe::{Safe, Tidied, root_provider};
 pub use settings::{Problem, Problems, Settings, SettingsError};
 pub use surroundings::{SystemClock, SystemEntropy};

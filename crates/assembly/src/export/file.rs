@@ -60,16 +60,36 @@ fn append(to: &FileDestination, bytes: &[u8]) -> io::Result<()> {
     if is_full {
         rotate(&to.path, to.keep)?;
     }
-    let is_new = !to.path.exists();
+    let mut file = open_lines(&to.path)?;
+    let end = file.stream_position()?;
+    if let Err(error) = file.write_all(bytes) {
+        // Half a batch would come again with each attempt, and on a full disk keep the last room.
+        let _still_longer = file.set_len(end);
+        return Err(error);
+    }
+    file.sync_all()
+}
+
+/// Opens a file to be appended to, behind its last whole line; makes it, for this user alone, where
+/// there is none, under a name that survives a power cut.
+///
+/// # Errors
+///
+/// [`io::Error`].
+pub fn open_lines(path: &Path) -> io::Result<File> {
+    let is_new = !path.exists();
     let mut options = OpenOptions::new();
     let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut file = options.open(&to.path)?;
-    let end = whole_lines(&mut file)?;
-    file.set_len(end)?;
-    file.seek(SeekFrom::Start(end))?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    if is_new { sync_folder(&to.path) } else { Ok(()) }
+    let mut file = options.open(path)?;
+    if file.metadata()?.is_file() {
+        let end = whole_lines(&mut file)?;
+        file.set_len(end)?;
+        file.seek(SeekFrom::Start(end))?;
+    }
+    if is_new {
+        sync_folder(path)?;
+    }
+    Ok(file)
 }
 
 /// Where the last line ends. What stands behind it was cut off by a kill, was not confirmed, and

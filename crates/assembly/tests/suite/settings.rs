@@ -594,4 +594,7 @@ fn an_export_that_cannot_be_is_named() {
     }
     let twice = "[[audit.export]]\nname = \"a\"\nto = \"file:a\"\n".repeat(2);
     assert!(problems(&twice).iter().any(|(_, what)| what.contains("twice")));
+    let one_file = twice.replacen("\"a\"", "\"b\"", 1);
+    let found = problems(&one_file);
+    assert!(found.iter().any(|(at, what)| at.ends_with("to") && what.contains("another export")));
 }

@@ -165,6 +165,7 @@ pub(crate) fn check(
     problems: &mut Problems,
 ) -> Vec<ExportSettings> {
     let mut names = BTreeSet::new();
+    let mut files = BTreeSet::new();
     let mut checked = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
         let named = Some(&*raw.name).filter(|name| !name.is_empty());
@@ -174,7 +175,14 @@ pub(crate) fn check(
         } else if !names.insert(raw.name.clone()) {
             problems.add(&*key, "is there twice; names must differ");
         }
-        checked.extend(raw.check(&key, base, problems));
+        let export = raw.check(&key, base, problems);
+        if let Some(Destination::File(file)) = export.as_ref().map(|export| &export.to)
+            && !files.insert(file.path.clone())
+        {
+            // Each would take the other's half-written lines for torn ones.
+            problems.add(format!("{key}.to"), "is the file of another export");
+        }
+        checked.extend(export);
     }
     checked
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use haechi_assembly::settings::read_duration;
-use haechi_assembly::{DataDirectory, Rooms, Settings, Work, root_provider};
+use haechi_assembly::{DataDirectory, Restored, Rooms, Settings, Work, root_provider};
 use haechi_core::Secret;
 use haechi_outbound::{Outbound, OutboundConfig};
 use haechi_vault::{BackupError, BackupPlan, KeyBackupError, Manifest, back_up, restore};
@@ -179,6 +179,9 @@ impl Restore {
         let settings = context.settings()?;
         let directory = context.directory(&settings)?;
         let manifest = self.files(&settings, &directory).await?;
+        let restored =
+            Restored { made_at: manifest.made_at.clone(), files: manifest.files.len() as u64 };
+        restored.note(&directory)?;
         let restored = match &self.subject_keys {
             Some(file) => Some(keys(context, &settings, directory, file).await?),
             None => None,
