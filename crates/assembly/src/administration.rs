@@ -6,6 +6,7 @@ mod keeping;
 pub use keeping::certificate_text;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use haechi_audit::export::CursorError;
@@ -16,6 +17,7 @@ use haechi_core::{
 };
 use haechi_identity::{AdministrationError, NewApiKey, NewUser, StopTarget};
 use haechi_vault::SubjectError;
+use tokio::sync::Mutex;
 
 use crate::control::{self, ControlError};
 use crate::{
@@ -137,6 +139,9 @@ pub struct Administrator {
     rooms: Rooms,
     audit: AuditLog,
     max_key_lifetime: Option<Duration>,
+    /// Held by whoever changes what is held, or gives up what is not: of two at once, one would not
+    /// see what the other does.
+    keeping: Arc<Mutex<()>>,
 }
 
 impl Rooms {
@@ -155,7 +160,8 @@ impl Administrator {
     /// An administrator over `rooms` who records in `audit`.
     #[must_use]
     pub fn new(rooms: Rooms, audit: AuditLog, settings: &Settings) -> Self {
-        Self { rooms, audit, max_key_lifetime: settings.api_key.max_lifetime }
+        let max_key_lifetime = settings.api_key.max_lifetime;
+        Self { rooms, audit, max_key_lifetime, keeping: Arc::default() }
     }
 
     /// Does `act` for the operating-system user `uid`. That it was asked is durable before anything

@@ -81,14 +81,22 @@ impl Disk for OsDisk {
 /// Puts `bytes` in place of the file at `path`. Whatever is killed when, there is the old file or the
 /// new one; when this returns, the new one survives a power cut.
 pub(crate) fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
-    let fresh = Path::new(&fresh);
-    let file = disk.make(fresh)?;
-    file.write_at(bytes, 0)?;
+    replace_with(disk, path, |file| file.write_at(bytes, 0))
+}
+
+/// As [`replace`], of what `write` writes.
+pub(crate) fn replace_with<T>(
+    disk: &dyn Disk,
+    path: &Path,
+    write: impl FnOnce(&dyn DiskFile) -> io::Result<T>,
+) -> io::Result<T> {
+    let fresh = path.with_added_extension("new");
+    let file = disk.make(&fresh)?;
+    let written = write(file.as_ref())?;
     file.sync_data()?;
-    disk.rename(fresh, path)?;
-    path.parent().map_or(Ok(()), |directory| disk.sync_directory(directory))
+    disk.rename(&fresh, path)?;
+    path.parent().map_or(Ok(()), |directory| disk.sync_directory(directory))?;
+    Ok(written)
 }
 
 /// Opens a file for reading alone.

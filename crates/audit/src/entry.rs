@@ -95,16 +95,6 @@ fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     Some((std::str::from_utf8(digits).ok()?.parse().ok()?, rest))
 }
 
-/// When an entry's bytes say it was written, in milliseconds.
-pub(crate) fn stated_time(bytes: &[u8]) -> Option<u64> {
-    const TIME: &[u8] = b",\"at_ms\":";
-    let rest = bytes.strip_prefix(START)?;
-    let digits = rest.get(rest.iter().position(|byte| !byte.is_ascii_digit())?..)?;
-    let digits = digits.strip_prefix(TIME)?;
-    let end = digits.iter().position(|byte| !byte.is_ascii_digit())?;
-    std::str::from_utf8(digits.get(..end)?).ok()?.parse().ok()
-}
-
 /// The intent whose outcome an entry's bytes begin as; `None` for all else.
 pub(crate) fn concluded(bytes: &[u8]) -> Option<u64> {
     const OUTCOME: &[u8] = b"\"event\":\"outcome\",\"intent\":";

@@ -19,7 +19,7 @@ mod syslog;
 
 pub use cursor::{Cursor, CursorError, CursorLock, cursor_path};
 pub use follow::{Follower, Pace, Progress};
-pub use gather::{Batch, Gatherer, LogLag, Selection, Trouble, confirmed, lags};
+pub use gather::{Batch, Gatherer, LogLag, Selection, Trouble, Unread, confirmed, lags};
 pub use otlp::request as otlp_request;
 pub use sink::{Receipt, Sink, SinkError};
 

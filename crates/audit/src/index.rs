@@ -94,15 +94,16 @@ pub(crate) fn renew(
     Ok((in_memory(bytes, &entries)?, built.problem))
 }
 
-/// The index of the segment that is written, as far as it is by now; only facts that `filter` lets
-/// pass are in it.
-pub(crate) fn of_current(
+/// The index of a segment as its entries are now, made for one question and not kept: only facts
+/// that `filter` lets pass are in it. The segment that is written has no `end`.
+pub(crate) fn of_entries(
     log: &Path,
     first: u64,
+    end: Option<u64>,
     filter: &dyn Prefilter,
 ) -> Result<(SegmentIndex, Option<ReadError>), ReadError> {
     let entries = segment::path(&segment::directory(log), first);
-    let built = build(&entries, first, None, filter, &|| false)?;
+    let built = build(&entries, first, end, filter, &|| false)?;
     Ok((in_memory(built.content.encode().unwrap_or_default(), &entries)?, built.problem))
 }
 
@@ -115,7 +116,7 @@ fn in_memory(bytes: Vec<u8>, entries: &Path) -> Result<SegmentIndex, ReadError> 
 }
 
 /// Writes an index beside the segments. It is not synced: after a power cut it is whole, or made
-/// anew.
+/// anew. Several processes may make the same one at once, so each has a draft of its own.
 fn keep(log: &Path, first: u64, bytes: &[u8]) -> bool {
     static TURN: AtomicU64 = AtomicU64::new(0);
     let index = directory(log);

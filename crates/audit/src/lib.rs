@@ -44,6 +44,6 @@ pub use error::{OpenError, RecordError};
 pub use intent::{OpenIntent, Recorded};
 pub use log::{AuditLog, Health};
 pub use notary::{NotaryConfig, SignedCheckpoint};
-pub use query::{Answer, EventKind, Follow, Keep, Query, Record, find, logs};
+pub use query::{Answer, EventKind, Follow, Keep, Query, Record, Stream, find, logs};
 pub use reader::{Backwards, Entries, ReadError, Reader};
 pub use recovery::Recovery;

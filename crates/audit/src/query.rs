@@ -9,8 +9,10 @@ use haechi_core::{Event, Sid, Timestamp};
 mod follow;
 mod plan;
 mod search;
+mod stream;
 
 pub use follow::Follow;
+pub use stream::Stream;
 
 use crate::entry::{self, Entry};
 use crate::reader::{ReadError, Reader};
@@ -138,6 +140,10 @@ pub struct Query {
     pub limit: usize,
     /// Which, when there are more.
     pub keep: Keep,
+    /// Whether the kept indexes of full segments are believed. An index is no evidence: one that was
+    /// forged leaves entries out. Without them every segment is read, which takes seconds for each
+    /// million entries.
+    pub by_index: bool,
 }
 
 /// Everything, at most the newest 1 000.
@@ -160,6 +166,7 @@ impl Default for Query {
             until: None,
             limit: Self::LIMIT,
             keep: Keep::Newest,
+            by_index: true,
         }
     }
 }
@@ -197,6 +204,16 @@ impl Query {
         follow.next_batch()
     }
 
+    /// Asks all logs below `data` for an answer of any length, the end that [`Query::keep`] says
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// [`io::Error`] when the directory cannot be listed; a directory without logs has no entries.
+    pub fn stream(&self, data: &Path) -> io::Result<Stream> {
+        Stream::begin(self, data)
+    }
+
     /// Asks all logs below `data`, and again for what comes later.
     #[must_use]
     pub fn follow(self, data: &Path) -> Follow {
@@ -209,31 +226,36 @@ impl Query {
 ///
 /// # Errors
 ///
-/// [`ReadError`] of the first log that cannot be read.
+/// [`ReadError`] of the first log that cannot be read, where no other has the entry.
 pub fn find(data: &Path, id: &str) -> Result<Vec<Record>, ReadError> {
     let Some((node, sequence)) = entry::split_id(id) else { return Ok(Vec::new()) };
     let logs = logs(data).map_err(|source| ReadError::File { path: data.to_owned(), source })?;
+    let mut unread = None;
     for (log, directory) in logs {
-        let reader = Reader::open(&directory)?;
-        let Some(entry) = reader.entry(sequence)?.filter(|entry| entry.node == node) else {
-            continue;
-        };
-        let mut entries = Vec::with_capacity(2);
-        match &entry.event {
-            Event::Intent(_) => {
-                let outcome = reader.outcome(sequence)?;
-                entries.push(entry);
-                entries.extend(outcome);
+        match halves(&directory, node, sequence) {
+            Ok(entries) if entries.is_empty() => {}
+            Ok(entries) => {
+                let record = |entry| Record { log: log.clone(), entry };
+                return Ok(entries.into_iter().map(record).collect());
             }
-            Event::Outcome(end) => {
-                entries.extend(reader.entry(end.intent)?);
-                entries.push(entry);
-            }
-            _ => entries.push(entry),
+            Err(error) => unread = unread.or(Some(error)),
         }
-        return Ok(entries.into_iter().map(|entry| Record { log: log.clone(), entry }).collect());
     }
-    Ok(Vec::new())
+    unread.map_or(Ok(Vec::new()), Err)
+}
+
+/// The entry with this number in one log, with its other half.
+fn halves(directory: &Path, node: &str, sequence: u64) -> Result<Vec<Entry>, ReadError> {
+    let reader = Reader::open(directory)?;
+    let Some(entry) = reader.entry(sequence)?.filter(|entry| entry.node == node) else {
+        return Ok(Vec::new());
+    };
+    let (intent, outcome) = match &entry.event {
+        Event::Intent(_) => (None, reader.outcome(sequence)?),
+        Event::Outcome(end) => (reader.entry(end.intent)?, None),
+        _ => (None, None),
+    };
+    Ok(intent.into_iter().chain([entry]).chain(outcome).collect())
 }
 
 /// The logs below `data`, by name: `audit` of the gateway, `run/<instance>` of each `haechi run`.

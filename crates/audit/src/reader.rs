@@ -5,17 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use haechi_core::{Event, Timestamp};
+use haechi_core::Timestamp;
 
 use crate::disk::{self, DiskFile};
-use crate::entry::Entry;
+use crate::entry::{self, Entry};
 use crate::frame::{self, FRAME_HEADER_BYTES, Parsed};
 use crate::scan::{Frames, Step};
-use crate::segment::{self, Header, HeaderRead};
+use crate::segment::{self, HEADER_BYTES, Header, HeaderRead};
 
 /// How often a frame that does not read is looked at again: it may be in the middle of being written.
 const LOOKS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(2);
+/// Number and time of an entry stand within so many bytes of its frame.
+const BEGINNING_BYTES: usize = 128;
 
 /// Why a log could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -101,9 +103,9 @@ impl Reader {
         let since = since.before(Duration::from_secs(3600));
         let list = segment::list(&self.segments).map_err(file(&self.segments))?;
         for (first, path) in list.iter().rev() {
-            let begun = header(path, *first)?;
-            if begun.at_ms <= since.as_millis() {
-                return Ok(self.entries(begun.oldest_open));
+            if begun(path, *first)?.is_some_and(|begun| begun <= since) {
+                let open = header(path, *first)?.oldest_open;
+                return Ok(self.entries(open.min(*first)));
             }
         }
         Ok(self.entries(0))
@@ -137,10 +139,10 @@ impl Reader {
     ///
     /// [`ReadError`].
     pub fn outcome(&self, sequence: u64) -> Result<Option<Entry>, ReadError> {
-        for entry in self.entries(sequence) {
-            let entry = entry?;
-            if matches!(&entry.event, Event::Outcome(end) if end.intent == sequence) {
-                return Ok(Some(entry));
+        let mut entries = self.raw(sequence);
+        while let Some((found, bytes)) = entries.next()? {
+            if entry::concluded(&bytes) == Some(sequence) {
+                return parse(found, &bytes).map(Some);
             }
         }
         Ok(None)
@@ -354,6 +356,18 @@ pub(crate) fn ending(
 pub(crate) fn open(path: &Path, first: u64) -> Result<Frames, ReadError> {
     header(path, first)?;
     Ok(Frames::new(disk::open_to_read(path).map_err(file(path))?, first))
+}
+
+/// When the first entry of a segment says that it was written; `None` where it says nothing, or is
+/// not written yet. The segment's header says it too, but the tree does not cover headers: whoever
+/// writes another time there could hide what stands in the segment.
+pub(crate) fn begun(path: &Path, first: u64) -> Result<Option<Timestamp>, ReadError> {
+    let opened = disk::open_to_read(path).map_err(file(path))?;
+    let mut bytes = vec![0; BEGINNING_BYTES];
+    let read = opened.read_at(&mut bytes, HEADER_BYTES).map_err(file(path))?;
+    let entry = bytes.get(FRAME_HEADER_BYTES..read).unwrap_or_default();
+    let stated = entry::stated(entry).filter(|(sequence, _)| *sequence == first);
+    Ok(stated.map(|(_, at_ms)| Timestamp(at_ms)))
 }
 
 pub(crate) fn header(path: &Path, first: u64) -> Result<Header, ReadError> {

@@ -90,7 +90,7 @@ pub struct Silence {
     pub log: String,
     /// The last entry before it.
     pub from: Timestamp,
-    /// The first entry after it.
+    /// The first entry after it, or the end of the period.
     pub to: Timestamp,
     /// Whether the writer had been stopped, and says so itself.
     pub stopped: bool,
@@ -221,5 +221,6 @@ fn read(
         }
     }
     tell(read % TURN);
+    collector.end();
     Ok(())
 }

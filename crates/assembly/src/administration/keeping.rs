@@ -80,10 +80,29 @@ impl Rooms {
     }
 }
 
+impl Rooms {
+    /// Says no while an export has not confirmed all entries of the gateway's log before `minimum`.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::NotExported`], or nobody can tell.
+    pub fn refuse_unexported(&self, minimum: u64) -> Result<(), Failure> {
+        let exported = confirmed(self.directory.path(), LOG, &self.directory.audit())?;
+        match exported.into_iter().find(|(_, next)| *next < minimum) {
+            Some((sink, next)) => Err(Failure::NotExported { sink, next }),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Administrator {
     /// Does an act of keeping, which the entry `asked` tells of.
     pub(super) async fn keep(&self, act: Act, asked: u64) -> Result<Done, Failure> {
         let directory = self.rooms.directory.audit();
+        if let Act::CertifyErasure { sid } = act {
+            return self.certify(&Sid(sid.into()), asked).await;
+        }
+        let _one = self.keeping.lock().await;
         match act {
             Act::HoldLog { name, reason } => {
                 let since = self.rooms.clock.now();
@@ -94,7 +113,6 @@ impl Administrator {
                 Ok(Done::Changed { changed: Holds::read(&directory)?.remove(&name)? })
             }
             Act::PruneLog { minimum, archived } => self.prune(minimum, archived).await,
-            Act::CertifyErasure { sid } => self.certify(&Sid(sid.into()), asked).await,
             _ => Ok(Done::Changed { changed: false }),
         }
     }
@@ -104,10 +122,7 @@ impl Administrator {
             return Err(Failure::TooManyArchives);
         }
         self.rooms.refuse_while_held().await?;
-        let exported = confirmed(self.rooms.directory.path(), LOG, &self.rooms.directory.audit())?;
-        if let Some((sink, next)) = exported.into_iter().find(|(_, next)| *next < minimum) {
-            return Err(Failure::NotExported { sink, next });
-        }
+        self.rooms.refuse_unexported(minimum)?;
         // What is given up must be under a checkpoint, and the entry that says so too.
         self.audit.checkpoint_now().await.map_err(Failure::NotSigned)?;
         let (audit, pruning) = (self.audit.clone(), Pruning { minimum, archived });
@@ -158,11 +173,14 @@ impl Administrator {
         let directory = self.rooms.directory.audit();
         let before = self.rooms.clock.now().before(time);
         let whole = whole_segments(&directory)?;
-        let old = whole.into_iter().take_while(|it| it.over_since < before);
+        // What cannot go is not archived, or each hour would leave another archive of the same.
+        let needed = self.audit.needed_from();
+        let old = whole.into_iter().take_while(|it| it.over_since < before && it.last < needed);
         let old: Vec<WholeSegment> = old.take(MOST_ARCHIVES).collect();
         let Some(last) = old.last() else { return Ok(None) };
         let minimum = last.last.saturating_add(1);
         self.rooms.refuse_while_held().await?;
+        self.rooms.refuse_unexported(minimum)?;
         self.audit.checkpoint_now().await.map_err(Failure::NotSigned)?;
         let to = Archive {
             folder: folder.clone(),

@@ -130,6 +130,21 @@ async fn while_anything_is_held_nothing_is_given_up() {
     assert!(matches!(stand.give_up().await, Ok(Some(_))));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn holds_that_are_set_at_once_all_stand() {
+    let stand = Stand::new().await;
+    let hold = |number: usize| {
+        let administrator = stand.administrator.clone();
+        let (name, reason) = (format!("case-{number}"), "a claim".to_owned());
+        tokio::spawn(async move { administrator.perform(Act::HoldLog { name, reason }, 0).await })
+    };
+    let set: Vec<_> = (0..40).map(hold).collect();
+    for done in set {
+        done.await.unwrap().unwrap();
+    }
+    assert_eq!(stand.assembly.rooms.standing_holds().await.unwrap().len(), 40);
+}
+
 #[tokio::test]
 async fn what_an_export_has_not_confirmed_is_not_given_up() {
     let stand = Stand::new().await;
@@ -148,6 +163,23 @@ async fn what_an_export_has_not_confirmed_is_not_given_up() {
             assert!(refused, "{done:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn nothing_is_archived_again_and_again_while_an_export_is_behind() {
+    let stand = Stand::new().await;
+    stand.fill(2).await;
+    stand.clock.advance(31 * DAY);
+    stand.fill(3).await;
+    let cursor = stand.folder.path().join("data/export/siem.cursor");
+    std::fs::create_dir_all(cursor.parent().unwrap()).unwrap();
+    std::fs::write(&cursor, "{\"v\":1,\"logs\":{\"audit\":3}}").unwrap();
+    for _ in 0..2 {
+        let refused = stand.give_up().await;
+        assert!(matches!(refused, Err(Failure::NotExported { .. })), "{refused:?}");
+    }
+    let archived = std::fs::read_dir(stand.folder.path().join("archive")).unwrap().count();
+    assert_eq!(archived, 0);
 }
 
 #[tokio::test]

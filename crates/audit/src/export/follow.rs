@@ -82,6 +82,8 @@ pub struct Follower {
     measured: Option<Instant>,
     /// Whether every log can be read.
     well: bool,
+    /// Since when something waits that is not in the batch.
+    waits: Option<Timestamp>,
 }
 
 /// How far behind it is, is counted at most so often: it may mean reading a segment.
@@ -113,6 +115,7 @@ impl Follower {
             progress: Arc::default(),
             measured: None,
             well: true,
+            waits: None,
         }
     }
 
@@ -151,17 +154,29 @@ impl Follower {
             let path = self.cursor.clone();
             let opened = blocking(move || {
                 let lock = CursorLock::take(&path)?;
-                Ok::<_, CursorError>((lock, Cursor::load(&path)?))
+                let cursor = Cursor::load(&path)?;
+                if !path.exists() {
+                    // Where it stands, nothing is given up that this sink has not confirmed: also
+                    // before it has confirmed anything. A full disk keeps nothing from leaving.
+                    let _later = cursor.store(&path);
+                }
+                Ok::<_, CursorError>((lock, cursor))
             });
             match opened.await {
                 Some(Ok((lock, cursor))) => {
                     let selection = self.selection.clone();
                     let gatherer = Gatherer::new(&self.data, selection, self.encoder, cursor);
-                    self.update(|progress| progress.trouble = None);
+                    self.update(|progress| (progress.trouble, progress.oldest) = (None, None));
                     return Ok((lock, gatherer));
                 }
                 Some(Err(error)) => {
-                    if !told && !matches!(error, CursorError::Locked { .. }) {
+                    let elsewhere = matches!(error, CursorError::Locked { .. });
+                    if !elsewhere {
+                        // Nobody exports, and how much waits nobody can tell.
+                        let now = self.clock.now();
+                        self.update(|progress| progress.oldest = progress.oldest.or(Some(now)));
+                    }
+                    if !told && !elsewhere {
                         tracing::error!(
                             sink = self.name,
                             error = chain(&error),
@@ -191,17 +206,14 @@ impl Follower {
             });
             let Some((returned, batch)) = taken.await else { return Err(Stopped) };
             gatherer = returned;
-            self.well = gatherer.is_well();
+            (self.well, self.waits) = (gatherer.is_well(), gatherer.waits_since());
             let batch = batch.unwrap_or_else(|error| {
                 self.update(|progress| progress.trouble = Some(chain(&error)));
                 Batch::default()
             });
             self.tell(&batch);
             if batch.is_empty() {
-                self.update(|progress| {
-                    progress.oldest = None;
-                    progress.lag_entries = 0;
-                });
+                gatherer = self.measure(&batch, gatherer).await?;
                 self.pause(self.pace.look, stop).await?;
                 continue;
             }
@@ -264,8 +276,10 @@ impl Follower {
         if failing {
             tracing::info!(sink = self.name, "the export goes on");
         }
-        if receipt.refused > 0 {
-            tracing::warn!(sink = self.name, records = receipt.refused, "refused for good");
+        // No more than were sent, whatever the other side says.
+        let refused = receipt.refused.min(batch.lines.len() as u64);
+        if refused > 0 {
+            tracing::warn!(sink = self.name, records = refused, "refused for good");
         }
         let (cursor, path) = (batch.next.clone(), self.cursor.clone());
         let stored = blocking(move || cursor.store(&path)).await;
@@ -283,9 +297,9 @@ impl Follower {
         };
         self.update(|progress| {
             progress.sent += batch.entries;
-            progress.refused += receipt.refused;
+            progress.refused += refused;
             progress.lag_entries = progress.lag_entries.saturating_sub(batch.entries);
-            progress.oldest = None;
+            progress.oldest = self.waits;
             if trouble.is_some() || self.well {
                 progress.trouble = trouble;
             }
@@ -304,11 +318,17 @@ impl Follower {
         });
     }
 
+    /// How far behind it is while `batch` is not confirmed.
     async fn measure(&mut self, batch: &Batch, gatherer: Gatherer) -> Result<Gatherer, Stopped> {
+        let oldest = batch.oldest().into_iter().chain(self.waits).min();
         self.update(|progress| {
-            progress.oldest = batch.oldest();
+            progress.oldest = oldest;
             progress.lag_entries = progress.lag_entries.max(batch.entries);
         });
+        if batch.is_empty() && oldest.is_none() {
+            self.update(|progress| progress.lag_entries = 0);
+            return Ok(gatherer);
+        }
         if self.measured.is_some_and(|at| at.elapsed() < MEASURE_INTERVAL) {
             return Ok(gatherer);
         }

@@ -110,7 +110,8 @@ struct Place {
     held: Option<Entry>,
     /// What its newest checkpoint says.
     head: Option<Head>,
-    told: bool,
+    /// Since when it cannot be read.
+    unwell: Option<Timestamp>,
 }
 
 impl Gatherer {
@@ -128,25 +129,28 @@ impl Gatherer {
     /// [`io::Error`] when the logs cannot be listed. What is wrong with single logs is in the batch.
     pub fn next_batch(&mut self, now: Timestamp) -> io::Result<Batch> {
         let mut batch = Batch { next: self.cursor.clone(), ..Batch::default() };
+        let mut places = BTreeMap::new();
         for (name, directory) in logs(&self.data)? {
             if self.selection.log.as_ref().is_some_and(|only| *only != name) {
                 continue;
             }
             let key = cursor_key(&name, &directory);
             let mut place = self.logs.remove(&key).unwrap_or_default();
-            let told = place.told;
+            let unwell = place.unwell;
             match self.read((&name, &key, &directory), &mut place, now, &mut batch) {
-                Ok(()) => place.told = false,
+                Ok(()) => place.unwell = None,
                 Err(trouble) => {
                     // Read again from the cursor: it may be repaired meanwhile.
-                    place = Place { told: true, ..Place::default() };
-                    if !told {
+                    place = Place { unwell: unwell.or(Some(now)), ..Place::default() };
+                    if unwell.is_none() {
                         batch.troubles.push((name.clone(), trouble));
                     }
                 }
             }
-            self.logs.insert(key, place);
+            places.insert(key, place);
         }
+        // A log that is gone, or began anew, keeps nobody waiting.
+        self.logs = places;
         self.cursor = batch.next.clone();
         Ok(batch)
     }
@@ -154,7 +158,16 @@ impl Gatherer {
     /// Whether every log could be read when it was last looked at.
     #[must_use]
     pub fn is_well(&self) -> bool {
-        self.logs.values().all(|place| !place.told)
+        self.logs.values().all(|place| place.unwell.is_none())
+    }
+
+    /// Since when something waits that was not taken: an entry that may not leave yet, or whatever is
+    /// in a log that cannot be read.
+    #[must_use]
+    pub fn waits_since(&self) -> Option<Timestamp> {
+        let held = |place: &Place| place.held.as_ref().map(|entry| entry.at);
+        let since = |place: &Place| place.unwell.or_else(|| held(place));
+        self.logs.values().filter_map(since).min()
     }
 
     /// How many entries wait behind what was taken, in all logs. Reads checkpoints; a log that has
@@ -302,19 +315,30 @@ pub struct LogLag {
     pub oldest: Option<Timestamp>,
 }
 
-/// How far `cursor` is behind each log below `data`. Reads up to two segments of each.
+/// Logs that cannot be read, and why.
+pub type Unread = Vec<(String, ReadError)>;
+
+/// How far `cursor` is behind each log below `data`, and the logs of which nobody can tell. Reads up to
+/// two segments of each.
 ///
 /// # Errors
 ///
-/// [`ReadError`] of the first log that cannot be read.
-pub fn lags(data: &Path, cursor: &Cursor) -> Result<Vec<LogLag>, ReadError> {
-    let logs = logs(data).map_err(|source| ReadError::File { path: data.to_owned(), source })?;
-    let lag = |(log, directory): (String, PathBuf)| {
-        let next = cursor.next(&cursor_key(&log, &directory));
-        let reader = Reader::open(&directory)?;
-        let entries = length(&reader)?;
-        let oldest = reader.entries(next).next().transpose()?.map(|entry| entry.at);
-        Ok(LogLag { log, next, entries, oldest })
-    };
-    logs.into_iter().map(lag).collect()
+/// [`io::Error`] when the logs cannot be listed.
+pub fn lags(data: &Path, cursor: &Cursor) -> io::Result<(Vec<LogLag>, Unread)> {
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    for (log, directory) in logs(data)? {
+        match lag(&log, &directory, cursor) {
+            Ok(lag) => found.push(lag),
+            Err(error) => problems.push((log, error)),
+        }
+    }
+    Ok((found, problems))
+}
+
+fn lag(log: &str, directory: &Path, cursor: &Cursor) -> Result<LogLag, ReadError> {
+    let next = cursor.next(&cursor_key(log, directory));
+    let reader = Reader::open(directory)?;
+    let entries = length(&reader)?;
+    let oldest = reader.entries(next).next().transpose()?.map(|entry| entry.at);
+    Ok(LogLag { log: log.to_owned(), next, entries, oldest })
 }

@@ -95,7 +95,7 @@ impl Builder {
         // INVARIANT: a segment has at most 1 GiB.
         self.content.offsets.push(u32::try_from(offset).unwrap_or(u32::MAX));
         if !self.is_wanted(bytes, filter)
-            && let Some(at) = entry::stated_time(bytes)
+            && let Some((_, at)) = entry::stated(bytes)
         {
             self.note_time(place, at);
             return;

@@ -12,6 +12,15 @@ impl AuditLog {
         &self.handle.shared.around.node
     }
 
+    /// The first entry that is still needed: of the segment that is written, or of the oldest call
+    /// without an end. Everything before it can be given up once a checkpoint covers it.
+    #[must_use]
+    pub fn needed_from(&self) -> u64 {
+        let state = self.handle.shared.lock();
+        let current = state.tail.current.first;
+        state.tail.open.first().map_or(current, |open| current.min(*open))
+    }
+
     /// Gives up the entries before `pruning.minimum`, one caller after the other. Blocks while archives
     /// are read. Whoever calls has recorded it before, and looked whether a hold stands.
     ///
@@ -24,16 +33,11 @@ impl AuditLog {
         let signing = self.handle.signing.as_ref().ok_or(PruneError::Unsigned)?;
         let newest = signing.checkpoints().borrow().clone().ok_or(PruneError::Unsigned)?;
         let shared = &self.handle.shared;
-        let most = {
-            let state = shared.lock();
-            let current = state.tail.current.first;
-            state.tail.open.first().map_or(current, |open| current.min(*open))
-        };
         let limits = Limits {
             directory: &shared.around.config.directory,
             signing,
             checkpoint: &newest.checkpoint,
-            most,
+            most: self.needed_from(),
             now: shared.around.clock.now(),
         };
         retention::prune(pruning, &limits)

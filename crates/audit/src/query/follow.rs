@@ -1,6 +1,6 @@
 //! Questions that are asked again and again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +14,9 @@ use crate::entry::Entry;
 use crate::index::Sketch;
 use crate::reader::{RawEntries, ReadError, Reader};
 
+/// Entries of one log that are told of at once; the rest comes with the next batch.
+const MOST_AT_ONCE: usize = 1000;
+
 /// A question that is asked again and again.
 #[derive(Debug)]
 pub struct Follow {
@@ -22,6 +25,10 @@ pub struct Follow {
     keep: Keep,
     data: PathBuf,
     logs: Vec<Followed>,
+    /// Logs that cannot be read at all, which were reported.
+    unread: BTreeSet<String>,
+    /// Whether what stood there when it was first asked was answered.
+    begun: bool,
 }
 
 #[derive(Debug)]
@@ -50,11 +57,14 @@ impl Follow {
             keep: query.keep,
             data: data.to_owned(),
             logs: Vec::new(),
+            unread: BTreeSet::new(),
+            begun: false,
         }
     }
 
-    /// What was written since the last batch, as much as the limit allows. Does not wait. A log
-    /// whose end failed is reported once and left out from then on.
+    /// First what stands there, as much as the limit allows; then what was written since the last
+    /// batch, of which nothing is left out: when much was, the rest comes with the next one. Does not
+    /// wait. A log whose end failed is reported once and left out from then on.
     ///
     /// # Errors
     ///
@@ -62,36 +72,46 @@ impl Follow {
     pub fn next_batch(&mut self) -> io::Result<Answer> {
         let mut answer = Answer::default();
         let mut found = Vec::new();
+        self.begin_logs(&mut found, &mut answer)?;
         for log in &mut self.logs {
-            if let Err(error) = log.read(&self.plan, self.limit, &mut found) {
+            if let Err(error) = log.read(&self.plan, &mut found) {
                 log.failed = true;
                 answer.problems.push((log.name.clone(), error));
             }
         }
-        self.begin_logs(&mut found, &mut answer)?;
-        cut(&mut found, self.limit, self.keep);
+        sort(&mut found);
+        if !self.begun {
+            cut(&mut found, self.limit, self.keep);
+        }
+        self.begun = true;
         answer.records = found.into_iter().map(|(_, record)| record).collect();
         Ok(answer)
     }
 
     fn begin_logs(&mut self, found: &mut Found, answer: &mut Answer) -> io::Result<()> {
         for (name, directory) in logs(&self.data)? {
-            if self.logs.iter().any(|log| log.name == name) {
+            if self.logs.iter().any(|log| log.name == name) || self.unread.contains(&name) {
                 continue;
             }
-            match Followed::begin(&name, &directory, &self.plan) {
+            match Followed::begin(&name, &directory, &self.plan, self.begun) {
+                // A log that came since is read from its first entry on.
+                Ok(log) if self.begun => self.logs.push(log),
                 Ok(mut log) => {
                     let entries = log.before.find(self.limit, self.keep);
                     found.extend(in_order(&name, entries, self.keep));
                     let problems = std::mem::take(&mut log.before.problems);
                     // Nothing is known of what comes behind damage.
                     log.failed = problems.keys().any(|first| log.before.is_current(*first));
-                    log.latest = found.last().map_or(log.latest, |(at, _)| *at);
+                    let last = found.last().filter(|(_, record)| record.log == name);
+                    log.latest = last.map_or(log.latest, |(at, _)| *at);
                     let named = |problem| (name.clone(), problem);
                     answer.problems.extend(problems.into_values().map(named));
                     self.logs.push(log);
                 }
-                Err(error) => answer.problems.push((name, error)),
+                Err(error) => {
+                    self.unread.insert(name.clone());
+                    answer.problems.push((name, error));
+                }
             }
         }
         Ok(())
@@ -99,9 +119,14 @@ impl Follow {
 }
 
 impl Followed {
-    fn begin(name: &str, directory: &Path, plan: &Arc<Plan>) -> Result<Self, ReadError> {
+    fn begin(
+        name: &str,
+        directory: &Path,
+        plan: &Arc<Plan>,
+        is_new: bool,
+    ) -> Result<Self, ReadError> {
         let mut before = Search::new(Arc::clone(plan), directory)?;
-        let begin = before.end();
+        let begin = if is_new { 0 } else { before.end() };
         let reader = Reader::open(directory)?;
         Ok(Self {
             name: name.to_owned(),
@@ -115,13 +140,11 @@ impl Followed {
         })
     }
 
-    fn read(&mut self, plan: &Plan, limit: usize, found: &mut Found) -> Result<(), ReadError> {
-        while !self.failed {
+    fn read(&mut self, plan: &Plan, found: &mut Found) -> Result<(), ReadError> {
+        let enough = found.len().saturating_add(MOST_AT_ONCE);
+        while !self.failed && found.len() < enough {
             let Some((sequence, bytes)) = self.entries.next()? else { break };
             self.look(plan, sequence, &bytes, found)?;
-            if found.len() / 2 > limit.saturating_add(1024) {
-                cut(found, limit, Keep::Newest);
-            }
         }
         Ok(())
     }
@@ -211,12 +234,16 @@ fn in_order(log: &str, entries: Vec<Entry>, keep: Keep) -> Found {
     times.into_iter().zip(entries.into_iter().map(record)).collect()
 }
 
-/// Sorts by time, those of one log in its own order, and leaves out what is too much.
-fn cut(found: &mut Found, limit: usize, keep: Keep) {
+/// Sorts by time, those of one log in its own order.
+fn sort(found: &mut Found) {
     found.sort_by(|(at, a), (other, b)| {
         let one = (at, &a.log, a.entry.sequence);
         one.cmp(&(other, &b.log, b.entry.sequence))
     });
+}
+
+/// Leaves out what is too much.
+fn cut(found: &mut Found, limit: usize, keep: Keep) {
     match keep {
         Keep::Newest => drop(found.drain(..found.len().saturating_sub(limit))),
         Keep::Oldest => found.truncate(limit),

@@ -23,6 +23,7 @@ pub(super) struct Plan {
     kinds: Vec<&'static str>,
     since: u64,
     until: u64,
+    by_index: bool,
     /// Whether an outcome can say what its intent does not.
     dependent: bool,
     needles: Vec<Vec<Finder<'static>>>,
@@ -57,6 +58,7 @@ impl Plan {
             kinds: query.kinds.iter().map(|kind| kind.as_str()).collect(),
             since: query.since.map_or(0, |at| at.as_millis()),
             until: query.until.map_or(u64::MAX, |at| at.as_millis()),
+            by_index: query.by_index,
             dependent: conditions.iter().any(|condition| condition.field.is_of_outcomes()),
             outcome_needles: match conditions.as_slice() {
                 [only] => only.outcome_needles(),
@@ -71,6 +73,11 @@ impl Plan {
     /// Whether an intent can match by what its outcome says.
     pub(super) const fn is_dependent(&self) -> bool {
         self.dependent
+    }
+
+    /// Whether what stands in the files of indexes is believed.
+    pub(super) const fn is_by_index(&self) -> bool {
+        self.by_index
     }
 
     /// From when on, and before when, in milliseconds.

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use haechi_core::Timestamp;
 use roaring::RoaringBitmap;
 
 use super::Keep;
@@ -67,6 +66,57 @@ impl Opened {
     }
 }
 
+/// A walk through what matches in one log, which keeps one segment's places in memory and no entry.
+#[derive(Debug)]
+pub(super) struct Walk {
+    keep: Keep,
+    /// The segment it is in; none at the end.
+    segment: Option<usize>,
+    opened: Option<Arc<Opened>>,
+    /// Whether the segment's index was made anew.
+    anew: bool,
+    /// Places that are left, the next one last.
+    left: Vec<u32>,
+    /// The place that was read last.
+    last: Option<u32>,
+    /// What matches, where that is known beforehand.
+    marks: Option<Vec<RoaringBitmap>>,
+}
+
+impl Walk {
+    fn new(keep: Keep, segments: usize) -> Self {
+        let segment = match keep {
+            Keep::Newest => segments.checked_sub(1),
+            Keep::Oldest => (segments > 0).then_some(0),
+        };
+        let (left, marks) = (Vec::new(), None);
+        Self { keep, segment, opened: None, anew: false, left, last: None, marks }
+    }
+
+    /// Goes through `candidates` of a segment, without those that were read already.
+    fn begin(&mut self, mut candidates: RoaringBitmap) {
+        if let Some(last) = self.last {
+            match self.keep {
+                Keep::Newest => candidates.remove_range(last..),
+                Keep::Oldest => candidates.remove_range(..=last),
+            };
+        }
+        self.left = match self.keep {
+            Keep::Newest => candidates.iter().collect(),
+            Keep::Oldest => candidates.iter().rev().collect(),
+        };
+    }
+
+    fn leave(&mut self, segments: usize) {
+        self.segment = self.segment.and_then(|at| match self.keep {
+            Keep::Newest => at.checked_sub(1),
+            Keep::Oldest => Some(at + 1).filter(|next| *next < segments),
+        });
+        (self.opened, self.anew, self.last) = (None, false, None);
+        self.left = Vec::new();
+    }
+}
+
 /// One log that is asked. What is written after it was begun is not seen.
 #[derive(Debug)]
 pub(super) struct Search {
@@ -98,33 +148,43 @@ impl Search {
 
     /// At most `limit` entries that match, oldest first.
     pub(super) fn find(&mut self, limit: usize, keep: Keep) -> Vec<Entry> {
-        if keep == Keep::Oldest && !self.plan.is_dependent() {
-            return self.find_forwards(limit);
+        let mut walk = self.walk(keep);
+        let mut found = Vec::new();
+        while found.len() < limit
+            && let Some(entry) = self.next(&mut walk)
+        {
+            found.push(entry);
         }
-        let mut found = VecDeque::new();
-        for place in (0..self.segments.len()).rev() {
-            let room = if keep == Keep::Newest { limit - found.len() } else { usize::MAX };
-            for entry in self.segment(place, room, Keep::Newest) {
-                found.push_front(entry);
-            }
-            if keep == Keep::Newest && found.len() >= limit {
-                break;
-            }
-            found.truncate(limit);
+        if keep == Keep::Newest {
+            found.reverse();
         }
-        found.into()
+        found
     }
 
-    fn find_forwards(&mut self, limit: usize) -> Vec<Entry> {
-        let mut found = Vec::new();
-        for place in 0..self.segments.len() {
-            found.extend(self.segment(place, limit - found.len(), Keep::Oldest));
-            if found.len() >= limit {
-                break;
+    /// A walk through everything that matches, from the end that `keep` says.
+    pub(super) fn walk(&mut self, keep: Keep) -> Walk {
+        let mut walk = Walk::new(keep, self.segments.len());
+        if keep == Keep::Oldest && self.plan.is_dependent() {
+            // What an outcome says is known before its intent is met only on the way back.
+            walk.marks = Some(self.marks());
+        }
+        walk
+    }
+
+    /// The next entry of a walk.
+    pub(super) fn next(&mut self, walk: &mut Walk) -> Option<Entry> {
+        loop {
+            let (place, at, bytes) = self.advance(walk)?;
+            match Entry::parse(&bytes) {
+                Ok(entry) => return Some(entry),
+                Err(source) => {
+                    let first = self.first(place);
+                    let sequence = first + u64::from(at);
+                    let unknown = ReadError::Unknown { sequence, source };
+                    self.problems.entry(first).or_insert(unknown);
+                }
             }
         }
-        found.truncate(limit);
-        found
     }
 
     /// The number of the next entry, when it was begun.
@@ -162,72 +222,101 @@ impl Search {
         None
     }
 
-    /// At most `room` entries of a segment that match: the newest, newest first, or the oldest,
-    /// oldest first.
-    fn segment(&mut self, place: usize, room: usize, keep: Keep) -> Vec<Entry> {
-        let first = self.segments.get(place).copied().unwrap_or_default();
-        if room == 0 || !self.is_plausible(place) {
-            return Vec::new();
+    fn first(&self, place: usize) -> u64 {
+        self.segments.get(place).copied().unwrap_or_default()
+    }
+
+    /// Where everything that matches stands, a set for each segment.
+    fn marks(&mut self) -> Vec<RoaringBitmap> {
+        let mut marks = vec![RoaringBitmap::new(); self.segments.len()];
+        let mut walk = Walk::new(Keep::Newest, self.segments.len());
+        while let Some((place, at, _)) = self.advance(&mut walk) {
+            if let Some(marks) = marks.get_mut(place) {
+                marks.insert(at);
+            }
         }
-        let mut why = None;
-        for anew in [false, true] {
-            match self.try_segment(place, (room, keep), anew) {
-                Ok(found) => {
-                    self.intents.retain(|intent, _| *intent < first);
-                    self.outcomes.retain(|intent, _| *intent < first);
-                    return found;
+        marks
+    }
+
+    /// The next match of a walk: its segment, its place in it, and its bytes.
+    fn advance(&mut self, walk: &mut Walk) -> Option<(usize, u32, Vec<u8>)> {
+        loop {
+            let place = walk.segment?;
+            match self.step(walk, place) {
+                Ok(Some((at, bytes))) => return Some((place, at, bytes)),
+                Ok(None) => self.leave(walk, place),
+                // Index or segment is odd: once more, with an index made anew.
+                Err(Fault::Odd) if !walk.anew => {
+                    walk.anew = true;
+                    walk.opened = None;
                 }
-                Err(Fault::Odd) => {}
-                Err(Fault::Read(error)) => why = Some(error),
-            }
-            if why.is_some() {
-                break;
+                Err(fault) => {
+                    self.fail(place, fault);
+                    self.leave(walk, place);
+                }
             }
         }
+    }
+
+    /// The next match in the segment that a walk is in.
+    fn step(&mut self, walk: &mut Walk, place: usize) -> Result<Option<(u32, Vec<u8>)>, Fault> {
+        let opened = match &walk.opened {
+            Some(opened) => Arc::clone(opened),
+            None if !self.is_plausible(place) => return Ok(None),
+            None => {
+                let opened = self.open(place, walk.anew).map_err(Fault::Read)?;
+                let candidates = match &walk.marks {
+                    Some(marks) => marks.get(place).cloned().unwrap_or_default(),
+                    None => self.candidates(&opened)?,
+                };
+                walk.begin(candidates);
+                walk.opened = Some(Arc::clone(&opened));
+                opened
+            }
+        };
+        while let Some(at) = walk.left.pop() {
+            let bytes = opened.bytes(at)?;
+            walk.last = Some(at);
+            let sequence = opened.index.first() + u64::from(at);
+            if walk.marks.is_some() || self.matches(sequence, &bytes) {
+                return Ok(Some((at, bytes)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn candidates(&self, opened: &Opened) -> Result<RoaringBitmap, Odd> {
+        let index = &opened.index;
+        if index.span().is_none_or(|(_, latest)| latest < self.plan.period().0) {
+            return Ok(RoaringBitmap::new());
+        }
+        let wanted = self.outcomes.keys().filter_map(|intent| index.place(*intent));
+        self.plan.candidates(index, &wanted.collect())
+    }
+
+    fn leave(&mut self, walk: &mut Walk, place: usize) {
+        let first = self.first(place);
+        self.outcomes.retain(|intent, _| *intent < first);
+        match walk.keep {
+            Keep::Newest => self.intents.retain(|intent, _| *intent < first),
+            Keep::Oldest => self.intents.clear(),
+        }
+        walk.leave(self.segments.len());
+    }
+
+    fn fail(&mut self, place: usize, fault: Fault) {
+        let first = self.first(place);
         let entries = segment::path(&segment::directory(&self.log), first);
         // Old segments may be pruned while it is asked.
         if entries.exists() {
-            let changing =
-                || reader::file(&entries)(io::Error::other("it changes while it is read"));
-            self.problems.entry(first).or_insert_with(|| why.unwrap_or_else(changing));
-        }
-        Vec::new()
-    }
-
-    fn try_segment(
-        &mut self,
-        place: usize,
-        (room, keep): (usize, Keep),
-        anew: bool,
-    ) -> Result<Vec<Entry>, Fault> {
-        let opened = self.open(place, anew).map_err(Fault::Read)?;
-        let index = &opened.index;
-        let mut found = Vec::new();
-        if index.span().is_none_or(|(_, latest)| latest < self.plan.period().0) {
-            return Ok(found);
-        }
-        let wanted = self.outcomes.keys().filter_map(|intent| index.place(*intent));
-        let candidates = self.plan.candidates(index, &wanted.collect::<RoaringBitmap>())?;
-        let mut left = candidates.iter();
-        let mut next = || if keep == Keep::Newest { left.next_back() } else { left.next() };
-        while let Some(place) = next() {
-            if found.len() >= room {
-                break;
-            }
-            let sequence = index.first() + u64::from(place);
-            let bytes = opened.bytes(place)?;
-            if self.matches(sequence, &bytes) {
-                match Entry::parse(&bytes) {
-                    Ok(entry) => found.push(entry),
-                    Err(source) => self.unknown(index.first(), sequence, source),
+            let why = match fault {
+                Fault::Read(error) => error,
+                Fault::Odd => {
+                    reader::file(&entries)(io::Error::other("it changes while it is read"))
                 }
-            }
+            };
+            self.problems.entry(first).or_insert(why);
         }
-        Ok(found)
-    }
-
-    fn unknown(&mut self, first: u64, sequence: u64, source: serde_json::Error) {
-        self.problems.entry(first).or_insert(ReadError::Unknown { sequence, source });
     }
 
     fn matches(&mut self, sequence: u64, bytes: &[u8]) -> bool {
@@ -254,9 +343,12 @@ impl Search {
             return Ok(Arc::clone(known));
         }
         let (index, problem) = match self.segments.get(place + 1) {
+            Some(end) if !self.plan.is_by_index() => {
+                index::of_entries(&self.log, first, Some(*end), self.plan.as_ref())?
+            }
             Some(end) if anew => index::renew(&self.log, first, *end)?,
             Some(end) => index::of_full(&self.log, first, *end)?,
-            None => index::of_current(&self.log, first, self.plan.as_ref())?,
+            None => index::of_entries(&self.log, first, None, self.plan.as_ref())?,
         };
         if let Some(problem) = problem {
             self.problems.entry(first).or_insert(problem);
@@ -277,14 +369,14 @@ impl Search {
         Ok(opened)
     }
 
-    /// Whether a segment can hold anything of the period, as the headers tell: who asks for an hour
-    /// of last year's log does not wait for the indexes of all others.
+    /// Whether a segment can hold anything of the period, as first entries tell: who asks for an
+    /// hour of last year's log does not wait for the indexes of all others.
     fn is_plausible(&self, place: usize) -> bool {
         let (since, until) = self.plan.period();
         let begun = |place: usize| {
             let first = *self.segments.get(place)?;
             let entries = segment::path(&segment::directory(&self.log), first);
-            reader::header(&entries, first).ok().map(|header| Timestamp(header.at_ms))
+            reader::begun(&entries, first).ok().flatten()
         };
         let late = until != u64::MAX
             && !self.plan.is_dependent()

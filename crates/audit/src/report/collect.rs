@@ -77,6 +77,13 @@ impl Collector {
         });
     }
 
+    /// The log that is read ends here: a writer that never came back is a silence too.
+    pub(super) fn end(&mut self) {
+        if let Some(last) = self.last {
+            self.pass_silence(last, self.period.to);
+        }
+    }
+
     /// The log that is read ends here, because of `error`.
     pub(super) fn fail(&mut self, log: &str, error: ReadError) {
         self.report.problems.push((log.to_owned(), error));
@@ -118,11 +125,15 @@ impl Collector {
             log.set_back += 1;
             log.set_back_most = log.set_back_most.max(before.since(at));
         }
-        let touches = at >= self.period.from && before < self.period.to;
-        if touches && at.since(before) > SILENCE {
+        self.pass_silence(before, at);
+    }
+
+    fn pass_silence(&mut self, from: Timestamp, to: Timestamp) {
+        let touches = to >= self.period.from && from < self.period.to;
+        if touches && to.since(from) > SILENCE {
             self.report.silent += 1;
             let (log, stopped) = (self.log.clone(), self.stopped);
-            self.report.silences.push(Silence { log, from: before, to: at, stopped });
+            self.report.silences.push(Silence { log, from, to, stopped });
             if self.report.silences.len() > 4 * MOST_SILENCES {
                 self.report.silences.sort_by_key(|s| std::cmp::Reverse(s.to.since(s.from)));
                 self.report.silences.truncate(MOST_SILENCES);

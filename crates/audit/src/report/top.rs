@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 /// So many things are told apart; what is met later goes into the rest.
 const MOST: usize = 20_000;
+/// As much of a name is told apart, in bytes: whoever calls chooses the names of tools.
+const LONGEST_NAME_BYTES: usize = 256;
 
 /// What can be counted together.
 pub trait Counted: Default {
@@ -33,6 +35,9 @@ pub struct Top<T> {
 impl<T: Counted> Top<T> {
     /// Where `name` is counted; `None` where there are too many names, which is counted as well.
     pub(super) fn at(&mut self, name: &str) -> Option<&mut T> {
+        let end = (0..=LONGEST_NAME_BYTES.min(name.len())).rev();
+        let end = end.into_iter().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
+        let name = name.get(..end).unwrap_or_default();
         if !self.counts.contains_key(name) {
             if self.counts.len() >= MOST {
                 self.rest += 1;
@@ -102,6 +107,17 @@ mod tests {
         }
         assert_eq!(top.heaviest(3), (vec![("b", &5), ("a", &2), ("c", &2)], 1));
         assert_eq!(top.total(), 10);
+    }
+
+    #[test]
+    fn long_names_are_kept_as_far_as_they_are_told_apart() {
+        let mut top = Top::<u64>::default();
+        for end in ["a", "b"] {
+            top.add(&format!("{}{end}", "\u{d574}".repeat(20_000)), 1);
+        }
+        let (named, left) = top.heaviest(5);
+        assert_eq!((named.len(), left, *named[0].1), (1, 0, 2));
+        assert!(named[0].0.len() <= LONGEST_NAME_BYTES, "{}", named[0].0.len());
     }
 
     #[test]

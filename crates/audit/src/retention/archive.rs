@@ -1,8 +1,7 @@
 //! Segments copied to where they stay when the log gives them up.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read as _, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,11 +11,10 @@ use rustix::fs::{Advice, fadvise};
 use serde::{Deserialize, Serialize};
 
 use super::age::Sealing;
-use super::file::{staged, sync_parent};
 use super::recipient::Recipient;
 use super::segments::WholeSegment;
 use crate::checkpoint::TrustError;
-use crate::disk::{self, DiskFile};
+use crate::disk::{self, DiskFile, OsDisk};
 use crate::scan::{Frames, Step};
 use crate::segment;
 use crate::tile::TileError;
@@ -137,15 +135,10 @@ pub fn archive<N: Nodes>(
     let end = check(whole, &segment, tree)?;
     let path = free_name(whole, to)?;
     let unwritten = |source| ArchiveError::File { path: path.clone(), source };
-    let staged = staged(&path);
-    let written = write(segment.as_ref(), end, &staged, to, entropy);
-    let written = written.and_then(|sum| {
-        fs::rename(&staged, &path)?;
-        sync_parent(&path)?;
-        Ok(sum)
-    });
+    let written =
+        disk::replace_with(&OsDisk, &path, |file| write(segment.as_ref(), end, file, to, entropy));
     let (bytes, sha256) = written.map_err(|source| {
-        let _half_made = fs::remove_file(&staged);
+        let _half_made = fs::remove_file(path.with_added_extension("new"));
         unwritten(source)
     })?;
     let archived = Archived { first: whole.first, last: whole.last, file: path, bytes, sha256 };
@@ -208,12 +201,10 @@ fn free_name(whole: &WholeSegment, to: &Archive) -> Result<PathBuf, ArchiveError
 fn write(
     segment: &dyn DiskFile,
     end: u64,
-    staged: &Path,
+    out: &dyn DiskFile,
     to: &Archive,
     entropy: &dyn Entropy,
 ) -> io::Result<(u64, String)> {
-    let mut options = OpenOptions::new();
-    let out = options.write(true).create(true).truncate(true).mode(0o600).open(staged)?;
     let out = Digesting { out, sum: Context::new(&SHA256), bytes: 0 };
     let mut sealing = Sealing::begin(out, &to.recipients, entropy)?;
     let mut chunk = vec![0; CHUNK_BYTES];
@@ -228,28 +219,27 @@ fn write(
         sealing.write_all(part.get(..read).unwrap_or_default())?;
         offset += read as u64;
     }
-    let Digesting { out, sum, bytes } = sealing.finish()?;
-    out.sync_all()?;
+    let Digesting { sum, bytes, .. } = sealing.finish()?;
     Ok((bytes, hexadecimal(sum)))
 }
 
 /// Sums what goes through it.
-struct Digesting {
-    out: File,
+struct Digesting<'a> {
+    out: &'a dyn DiskFile,
     sum: Context,
     bytes: u64,
 }
 
-impl Write for Digesting {
+impl Write for Digesting<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.sum.update(bytes.get(..written).unwrap_or_default());
-        self.bytes += written as u64;
-        Ok(written)
+        self.out.write_at(bytes, self.bytes)?;
+        self.sum.update(bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+        Ok(())
     }
 }
 

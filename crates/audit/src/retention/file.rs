@@ -2,29 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::disk::{self, OsDisk};
 
 /// Writes `bytes` in place of what `path` was; before or after a power cut it is one of the two.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     disk::replace(&OsDisk, path, bytes)
-}
-
-/// The name under which a file waits until it is whole.
-pub(super) fn staged(path: &Path) -> PathBuf {
-    let mut name = path.to_owned().into_os_string();
-    name.push(".new");
-    name.into()
-}
-
-/// Makes the name of `path` survive a power cut.
-pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => File::open(".")?.sync_all(),
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => Ok(()),
-    }
 }
 
 /// What `path` holds, at most `limit` bytes; `None` when it is not there.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use haechi_audit::export::{
     Cursor, CursorLock, Encoder, Follower, Format, Gatherer, Line, Pace, Progress, Receipt,
-    Selection, Sink, SinkError, cursor_path, lags,
+    Selection, Sink, SinkError, confirmed, cursor_path, lags,
 };
 use haechi_audit::{AuditLog, EventKind};
 use haechi_core::{Completion, ManualClock, Timestamp};
@@ -210,6 +210,68 @@ async fn one_process_at_a_time_sends_to_a_sink() {
     running.await.unwrap();
 }
 
+#[derive(Debug)]
+struct Liar;
+
+#[async_trait]
+impl Sink for Liar {
+    async fn send(&mut self, _: &[Line]) -> Result<Receipt, SinkError> {
+        Ok(Receipt { refused: u64::MAX })
+    }
+}
+
+#[tokio::test]
+async fn a_sink_that_lies_about_what_it_refused_does_not_end_the_export() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = open(&folder.path().join("audit"));
+    call(&log, 1200).await;
+    let encoder = Encoder::new(Format::Json, "1.2.3");
+    let clock = Arc::new(ManualClock::at(NOW));
+    let what = (Selection::default(), encoder);
+    let follower = Follower::new("siem", folder.path(), what, Box::new(Liar), clock).at_pace(PACE);
+    let progress = drain(follower).await;
+    let entries = log.health().entries;
+    assert_eq!((progress.sent, progress.refused, progress.lag_entries), (entries, entries, 0));
+}
+
+#[tokio::test]
+async fn an_export_that_cannot_begin_or_read_is_behind() {
+    // Its cursor is damaged: nobody exports, and the one figure to alarm on must say so.
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = open(&folder.path().join("audit"));
+    call(&log, 3).await;
+    let cursor = cursor_path(folder.path(), "siem");
+    std::fs::create_dir_all(cursor.parent().unwrap()).unwrap();
+    std::fs::write(&cursor, "damaged").unwrap();
+    let sink = Memory::default();
+    let progress = drain(follower(folder.path(), &sink)).await;
+    assert!(progress.trouble.is_some_and(|trouble| trouble.contains("not the cursor")));
+    assert_eq!(progress.oldest, Some(NOW));
+
+    // A log that cannot be read: so much of it waits.
+    let mut behind = Cursor::default();
+    behind.advance("audit", 1000);
+    behind.store(&cursor).unwrap();
+    let (run, _) = open(&folder.path().join("run/one"));
+    call(&run, 2).await;
+    let progress = drain(follower(folder.path(), &sink)).await;
+    assert!(progress.sent > 0, "the other log is exported");
+    assert_eq!(progress.oldest, Some(NOW), "{progress:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_given_up_before_a_sink_that_never_confirmed() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("audit");
+    let (log, _) = open(&directory);
+    call(&log, 3).await;
+    let sink = Memory::default();
+    sink.failures.lock().unwrap().extend([Failing::Before; 1000]);
+    drain(follower(folder.path(), &sink)).await;
+    let confirmed = confirmed(folder.path(), "audit", &directory).unwrap();
+    assert_eq!(confirmed, [("siem".to_owned(), 0)]);
+}
+
 fn gatherer(data: &Path, selection: Selection, cursor: Cursor) -> Gatherer {
     Gatherer::new(data, selection, Encoder::new(Format::Json, "1.2.3"), cursor)
 }
@@ -226,8 +288,11 @@ async fn only_what_is_wanted_leaves_and_the_cursor_passes_the_rest() {
     assert_eq!((batch.lines.len(), batch.entries), (5, log.health().entries));
     assert_eq!(batch.next.next("audit"), log.health().entries);
     assert!(gatherer.next_batch(NOW).unwrap().is_empty());
-    let left = lags(folder.path(), &Cursor::default()).unwrap();
+    std::fs::create_dir_all(folder.path().join("run/bad/segments")).unwrap();
+    std::fs::write(folder.path().join("run/bad/segments/00000000000000000000.seg"), "?").unwrap();
+    let (left, unread) = lags(folder.path(), &Cursor::default()).unwrap();
     assert_eq!((left[0].next, left[0].entries), (0, log.health().entries));
+    assert_eq!((left.len(), unread.len(), &*unread[0].0), (1, 1, "run/bad"));
 }
 
 #[tokio::test]

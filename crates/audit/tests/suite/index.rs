@@ -218,7 +218,7 @@ fn questions() -> Vec<(String, Query)> {
 
 fn check(data: &Path, why: &str) {
     let all = entries(&data.join("audit"));
-    for (name, query) in questions() {
+    for (number, (name, query)) in questions().into_iter().enumerate() {
         let answer = query.run(data).unwrap();
         assert!(answer.problems.is_empty(), "{why}: {name}: {:?}", answer.problems);
         let found: Vec<Entry> = answer.records.into_iter().map(|record| record.entry).collect();
@@ -228,7 +228,30 @@ fn check(data: &Path, why: &str) {
         };
         assert_eq!(places(&found), places(&expected), "{why}: {name}, at most {}", query.limit);
         assert_eq!(found, expected, "{why}: {name}");
+        let by_index = number % 2 == 0;
+        let found = streamed(data, &Query { by_index, ..query });
+        assert_eq!(places(&found), places(&expected), "{why}: {name}, by index: {by_index}");
     }
+}
+
+/// The same answer piece by piece, oldest first.
+fn streamed(data: &Path, query: &Query) -> Vec<Entry> {
+    let mut stream = query.stream(data).unwrap();
+    let mut found = Vec::new();
+    loop {
+        let piece = stream.next_piece(97);
+        assert!(piece.len() <= 97);
+        if piece.is_empty() {
+            break;
+        }
+        found.extend(piece.into_iter().map(|record| record.entry));
+    }
+    let problems = stream.take_problems();
+    assert!(problems.is_empty(), "{problems:?}");
+    if query.keep == Keep::Newest {
+        found.reverse();
+    }
+    found
 }
 
 fn indexes(data: &Path) -> Vec<PathBuf> {
@@ -289,6 +312,7 @@ async fn a_damaged_index_is_made_anew() {
         assert!(answer.problems.is_empty(), "{name}: {:?}", answer.problems);
         let found: Vec<Entry> = answer.records.into_iter().map(|record| record.entry).collect();
         assert_eq!(found, expected(&all, query), "{name} after damage {turn}");
+        assert_eq!(streamed(data, query), found, "{name}, piece by piece, after damage {turn}");
     }
 }
 
@@ -333,6 +357,12 @@ async fn a_damaged_segment_is_reported_and_the_others_are_read() {
     let sequences: Vec<u64> = answer.records.iter().map(|record| record.entry.sequence).collect();
     assert!(sequences.contains(&0) && sequences.contains(&all.last().unwrap().sequence));
     assert!(sequences.len() < all.len());
+    for by_index in [true, false] {
+        let mut stream = Query { by_index, ..everything.clone() }.stream(data).unwrap();
+        let count = std::iter::from_fn(|| Some(stream.next_piece(100)).filter(|it| !it.is_empty()));
+        assert_eq!(count.map(|piece| piece.len()).sum::<usize>(), sequences.len());
+        assert_eq!(stream.take_problems().len(), 1);
+    }
     assert!(indexes(data).iter().all(|file| file.file_stem() != paths[1].file_stem()));
 }
 

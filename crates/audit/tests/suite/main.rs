@@ -9,6 +9,8 @@ mod exports;
 #[cfg(test)]
 mod exports_follow;
 #[cfg(test)]
+mod forged;
+#[cfg(test)]
 mod forger;
 #[cfg(test)]
 mod forgery;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use haechi_audit::{AuditConfig, AuditLog, Durability, EventKind, Query, Record, find};
+use haechi_audit::{AuditConfig, AuditLog, Durability, EventKind, Keep, Query, Record, find};
 use haechi_core::{Clock, Completion, Event, Intent, ManualClock};
 
 use crate::support::{NOW, end, intent, open_at, person};
@@ -132,6 +132,63 @@ async fn following_shows_what_is_new_also_of_logs_that_are() {
     open.conclude(end(Completion::Answered)).unwrap();
     let records = follow.next_batch().unwrap().records;
     assert_eq!(calls(&records), ["audit new", "run/two newer"]);
+}
+
+#[tokio::test]
+async fn a_limit_is_of_what_stands_there_and_nothing_that_follows_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let (gateway, _run, clock) = two_logs(folder.path()).await;
+    let query = Query { kinds: vec![EventKind::Intent], limit: 2, ..Query::default() };
+    let mut follow = query.follow(folder.path());
+    assert_eq!(calls(&follow.next_batch().unwrap().records).len(), 2);
+    let (other, _) = open_at(&folder.path().join("run/two"), clock);
+    let mut expected = Vec::new();
+    for n in 0..1300 {
+        let log = if n % 10 == 0 { &other } else { &gateway };
+        let (_, open) = log.intend(intent(&format!("new{n}"))).await.unwrap();
+        open.conclude(end(Completion::Answered)).unwrap();
+        expected.push(format!("{} new{n}", if n % 10 == 0 { "run/two" } else { "audit" }));
+    }
+    let mut came = Vec::new();
+    for _ in 0..10 {
+        let records = follow.next_batch().unwrap().records;
+        assert!(records.len() <= 2000, "{}", records.len());
+        came.extend(calls(&records));
+    }
+    came.sort();
+    expected.sort();
+    assert_eq!(came, expected);
+}
+
+#[tokio::test]
+async fn an_answer_of_any_length_is_that_of_all_logs_in_the_order_of_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let _logs = two_logs(folder.path()).await;
+    for keep in [Keep::Oldest, Keep::Newest] {
+        let query = Query { keep, limit: usize::MAX, ..Query::default() };
+        let mut stream = query.stream(folder.path()).unwrap();
+        let mut records = stream.next_piece(3);
+        assert_eq!(records.len(), 3);
+        records.extend(stream.next_piece(usize::MAX));
+        assert!(stream.next_piece(1).is_empty());
+        if keep == Keep::Newest {
+            records.reverse();
+        }
+        assert_eq!(records, ask(folder.path(), &Query::default()), "{keep:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_log_keeps_nobody_from_finding_an_entry_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let _logs = two_logs(folder.path()).await;
+    let segment = folder.path().join("audit/segments/00000000000000000000.seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[4200] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let found = find(folder.path(), "laptop-one-1").unwrap();
+    assert_eq!(calls(&found), ["run/one tool1"]);
+    assert!(find(folder.path(), "test-3").is_err(), "where nobody else has it");
 }
 
 #[tokio::test]

@@ -34,9 +34,29 @@ pub(super) fn table(out: &mut dyn Write, heads: &[&str], rows: &[Vec<String>]) -
     Ok(())
 }
 
-/// Text without what would steer a terminal.
+/// Text without what would steer a terminal, or turn the direction of writing so that it reads as
+/// another text.
 pub(super) fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if c.is_control() || is_turning(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// JSON that says the same and steers no terminal: what JSON leaves as it is of such characters is
+/// escaped. They stand in its strings only.
+pub(super) fn visible_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if (c.is_control() && c != '\n') || is_turning(c) {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Whether a character turns the direction of writing, or ends lines for some readers.
+const fn is_turning(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Columns on a terminal: Korean, Chinese and Japanese characters take two.
@@ -52,6 +72,19 @@ fn width(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_says_the_same_and_steers_no_terminal() {
+        for text in ["\u{1b}[2J", "\u{9b}2J", "\u{202e}fdp.exe", "a\u{2028}b\u{7f}", "해치 \"a\"\\"]
+        {
+            let json = serde_json::to_string_pretty(&[text]).unwrap();
+            let shown = visible_json(&json);
+            assert_eq!(serde_json::from_str::<Vec<String>>(&shown).unwrap(), [text]);
+            let steers = |c: char| (c.is_control() && c != '\n') || is_turning(c);
+            assert!(!shown.contains(steers), "{shown:?}");
+            assert!(!visible(text).contains(steers));
+        }
+    }
 
     #[test]
     fn columns_line_up_and_nothing_steers_the_terminal() {

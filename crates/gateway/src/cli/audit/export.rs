@@ -9,16 +9,18 @@ use std::process::ExitCode;
 
 use clap::Args;
 use haechi_assembly::settings::ExportSettings;
-use haechi_assembly::{SystemClock, file_text};
+use haechi_assembly::{SystemClock, file_text, open_lines};
 use haechi_audit::export::{
-    Cursor, CursorError, Encoder, Format, Gatherer, LogLag, Selection, cursor_path, lags,
+    Batch, Cursor, CursorError, CursorLock, Encoder, Format, Gatherer, LogLag, Selection,
+    cursor_path, lags,
 };
 use haechi_core::Clock as _;
 use serde_json::json;
 
 use super::super::context::Context;
 use super::super::failure::{COULD_NOT_TELL, Failure, chain};
-use super::super::table::{json as print_json, table, visible};
+use super::super::table::{json as print_json, table};
+use super::query::{report, report_problems, unlisted};
 use super::when::moment;
 
 /// Which entries, and in which form.
@@ -27,7 +29,7 @@ pub(in crate::cli) struct Export {
     /// The form of a record
     #[arg(long, default_value = "json", value_parser = ["json", "ocsf", "ecs", "cef", "syslog", "otlp"])]
     format: String,
-    /// From this moment on: `2h` ago, or seconds since 1970-01-01T00:00:00Z
+    /// From this moment on: `2h` ago, `2026-11-01`, or seconds since 1970-01-01T00:00:00Z
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
     /// Of this log alone: `audit`, or `run/NAME`
@@ -53,22 +55,18 @@ impl Export {
         let encoder = Encoder::new(format, env!("CARGO_PKG_VERSION"));
         let since = self.since.as_deref().map(moment).transpose()?;
         let selection = Selection { log: self.log.clone(), since, ..Selection::default() };
+        // One run at a time goes on by a cursor, and none by that of an export which is at work.
+        let _lock = self.cursor.as_deref().map(CursorLock::take).transpose().map_err(unusable)?;
         let cursor = self.cursor.as_deref().map(Cursor::load).transpose().map_err(unusable)?;
         let cursor = cursor.unwrap_or_default();
         let mut gatherer = Gatherer::new(directory.path(), selection, encoder, cursor);
         let mut output = self.output()?;
         let mut whole = true;
         loop {
-            let batch = gatherer
-                .next_batch(SystemClock.now())
-                .map_err(|error| Failure::unknown(format!("the logs cannot be listed: {error}")))?;
-            for (log, trouble) in &batch.troubles {
-                whole = false;
-                report(&format!("`{log}` is not exported to its end: {}", chain(trouble)));
-            }
-            if batch.pruned > 0 {
-                report(&format!("{} entries were pruned before they were exported", batch.pruned));
-            }
+            let batch = gatherer.next_batch(SystemClock.now());
+            let batch = batch.map_err(|error| unlisted(context, &error))?;
+            whole &= batch.troubles.is_empty();
+            tell(context, &batch);
             if batch.is_empty() {
                 break;
             }
@@ -93,23 +91,40 @@ impl Export {
 
     fn output(&self) -> Result<Option<std::fs::File>, Failure> {
         let Some(path) = &self.output else { return Ok(None) };
-        let goes_on = self.cursor.is_some();
         let mut options = OpenOptions::new();
-        let options = options.create(true).append(goes_on).write(true).truncate(!goes_on);
-        let opened = options.mode(0o600).open(path);
+        let opened = if self.cursor.is_some() {
+            // A line that a kill cut off was not confirmed, and comes again.
+            open_lines(path)
+        } else {
+            options.create(true).write(true).truncate(true).mode(0o600).open(path)
+        };
         opened.map(Some).map_err(|error| {
             Failure::unknown(format!("`{}` cannot be written: {error}", path.display()))
         })
     }
 }
 
+/// Says what is odd about a batch.
+fn tell(context: &Context, batch: &Batch) {
+    for (log, trouble) in &batch.troubles {
+        let why = chain(trouble);
+        report(&context.say(
+            &format!("`{log}` is not exported to its end: {why}"),
+            &format!("`{log}` 로그를 끝까지 내보내지 못했습니다: {why}"),
+        ));
+    }
+    if batch.pruned > 0 {
+        let count = batch.pruned;
+        report(&context.say(
+            &format!("{count} entries were pruned before they were exported"),
+            &format!("항목 {count}개는 내보내기 전에 정리되었습니다"),
+        ));
+    }
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 fn unusable(error: CursorError) -> Failure {
     Failure::of(&error).help(error.help())
-}
-
-fn report(text: &str) {
-    let _unheard = writeln!(std::io::stderr(), "haechi: {}", visible(text));
 }
 
 /// How to show it.
@@ -128,17 +143,22 @@ impl Exports {
     ) -> Result<ExitCode, Failure> {
         let settings = context.settings()?;
         let directory = context.directory(&settings)?;
-        let mut found = Vec::new();
+        let (mut found, mut unread) = (Vec::new(), Vec::new());
         for export in &settings.exports {
             let cursor = cursor_path(directory.path(), &export.name);
             let cursor = Cursor::load(&cursor).map_err(unusable)?;
-            let lags = lags(directory.path(), &cursor).map_err(|error| Failure::of(&error))?;
+            let lags = lags(directory.path(), &cursor);
+            let (lags, problems) = lags.map_err(|error| unlisted(context, &error))?;
+            // The logs are the same for each.
+            unread = problems;
             found.push((export, lags));
         }
+        report_problems(context, &unread);
+        let code = ExitCode::from(if unread.is_empty() { 0 } else { COULD_NOT_TELL });
         if self.json {
             let exports: Vec<_> = found.iter().map(|(export, lags)| shown(export, lags)).collect();
             print_json(out, &exports)?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(code);
         }
         if found.is_empty() {
             let none = context.say(
@@ -151,7 +171,7 @@ impl Exports {
         let rows: Vec<Vec<String>> =
             found.iter().flat_map(|(export, lags)| rows(export, lags)).collect();
         table(out, &["EXPORT", "TO", "FORMAT", "LOG", "CONFIRMED", "BEHIND", "OLDEST"], &rows)?;
-        Ok(ExitCode::SUCCESS)
+        Ok(code)
     }
 }
 

@@ -51,6 +51,7 @@ impl Prune {
         }
         // Said before anything is archived; whoever gives up looks once more.
         rooms.refuse_while_held().await?;
+        rooms.refuse_unexported(segments.last().map_or(0, |it| it.last.saturating_add(1)))?;
         let to = self.archive(&settings)?;
         self.confirm(context, &segments)?;
         let (mut minimum, mut gone, mut entries) = (0, 0, 0);
@@ -123,7 +124,8 @@ impl Prune {
             return Ok(());
         }
         if !std::io::stdin().is_terminal() {
-            return Err(Failure::unknown("there is no terminal to ask on").help("add `--yes`"));
+            let text = context.say("there is no terminal to ask on", "물어볼 터미널이 없습니다");
+            return Err(Failure::unknown(text).help("add `--yes`"));
         }
         let (first, last) = (segments.first(), segments.last());
         let (first, last) = (first.map_or(0, |it| it.first), last.map_or(0, |it| it.last));
@@ -135,6 +137,10 @@ impl Prune {
         write!(err, "{question}").and_then(|()| err.flush())?;
         let mut typed = String::new();
         std::io::stdin().lock().read_line(&mut typed)?;
-        if typed.trim() == "prune" { Ok(()) } else { Err(Failure::no("nothing was given up")) }
+        if typed.trim() == "prune" {
+            return Ok(());
+        }
+        let nothing = context.say("nothing was given up", "아무것도 정리하지 않았습니다");
+        Err(Failure::no(nothing))
     }
 }

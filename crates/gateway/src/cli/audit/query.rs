@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 use haechi_assembly::{Act, Rooms};
-use haechi_audit::{EventKind, Keep, Query, Record};
+use haechi_audit::{EventKind, Keep, Query, ReadError, Record};
 use haechi_core::{Event, Sid};
 
 use super::names::{Names, whole};
@@ -17,10 +17,12 @@ use super::when::moment;
 use super::{csv, rows};
 use crate::cli::context::Context;
 use crate::cli::failure::{COULD_NOT_TELL, Failure, chain};
-use crate::cli::table::{table, visible};
+use crate::cli::table::{table, visible, visible_json};
 
 /// How often `tail --follow` looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// Entries that are in memory at once when there is no limit.
+const PIECE: usize = 4096;
 
 /// Which entries. What may be said several times means any of them.
 #[derive(Clone, Debug, Args)]
@@ -67,7 +69,8 @@ pub(in crate::cli) struct Ask {
     /// Before this moment
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
-    /// At most so many entries; 1000 in a table, all in JSON and CSV
+    /// At most so many entries; 1000 in a table, all in JSON and CSV. Of what comes while it is
+    /// followed, nothing is left out
     #[arg(long)]
     pub(super) limit: Option<usize>,
     /// The newest first
@@ -76,6 +79,10 @@ pub(in crate::cli) struct Ask {
     /// The oldest so many entries, not the newest
     #[arg(long, conflicts_with = "newest")]
     oldest: bool,
+    /// Read the entries themselves and believe no index: takes seconds for each million entries, and
+    /// nobody can have hidden one. Whether they are those that were signed, `haechi audit verify` says
+    #[arg(long)]
+    no_index: bool,
     /// Open names of persons; that is recorded
     #[arg(long)]
     names: bool,
@@ -109,9 +116,9 @@ impl Ask {
         match self.output.as_deref().map(create).transpose()? {
             Some(file) => {
                 let mut file = BufWriter::new(file);
-                let code = self.answer(context, &mut file, follow).await?;
-                file.flush()?;
-                Ok(code)
+                let answered = self.answer(context, &mut file, follow).await;
+                let written = answered.and_then(|code| Ok(file.flush().map(|()| code)?));
+                or_nothing(written, self.output.as_deref())
             }
             None => self.answer(context, out, follow).await,
         }
@@ -128,38 +135,80 @@ impl Ask {
         let needs_rooms = self.names || !self.user.is_empty();
         let rooms = if needs_rooms { Some(context.rooms().await?) } else { None };
         let query = self.query(rooms.as_ref()).await?;
+        let mut names = Names::new(rooms.as_ref().filter(|_| self.names));
+        if (self.json || self.csv) && self.limit.is_none() && !follow {
+            return self.stream(context, (out, directory.path()), &query, &mut names).await;
+        }
         let limit = query.limit;
         let mut following = query.follow(directory.path());
-        let mut names = Names::new(rooms.as_ref().filter(|_| self.names));
         let mut whole = true;
         let mut first = true;
         loop {
-            let mut batch = following
-                .next_batch()
-                .map_err(|error| Failure::unknown(format!("the logs cannot be listed: {error}")))?;
-            for (log, error) in &batch.problems {
-                whole = false;
-                report(&format!("`{log}` was not read to its end: {}", chain(error)));
-            }
-            // Only what names somebody: the record of this act must not be followed by another.
-            let named = |record: &&Record| matches!(record.entry.event, Event::Intent(_));
-            let entries = batch.records.iter().filter(named).count() as u64;
-            if self.names && entries > 0 {
-                context.administer(Act::RevealNames { entries }).await?;
-            }
+            let mut batch = following.next_batch().map_err(|error| unlisted(context, &error))?;
+            whole &= batch.problems.is_empty();
+            report_problems(context, &batch.problems);
+            self.record_names(context, &batch.records).await?;
             if self.newest {
                 batch.records.reverse();
             }
-            self.print(out, &batch.records, &mut names, first).await?;
+            let shown = batch.records.len();
+            self.print(out, batch.records, &mut names, first).await?;
             first = false;
             if !follow {
-                self.say_limit(context, batch.records.len(), limit);
+                self.say_limit(context, shown, limit);
                 break;
             }
             out.flush()?;
-            tokio::time::sleep(LOOK_INTERVAL).await;
+            if shown == 0 {
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
         }
         Ok(ExitCode::from(if whole { 0 } else { COULD_NOT_TELL }))
+    }
+
+    /// Prints an answer of any length while it is read: nothing of it is kept.
+    async fn stream(
+        &self,
+        context: &Context,
+        (out, data): (&mut dyn Write, &Path),
+        query: &Query,
+        names: &mut Names<'_>,
+    ) -> Result<ExitCode, Failure> {
+        let keep = if self.newest { Keep::Newest } else { Keep::Oldest };
+        let stream = Query { keep, ..query.clone() }.stream(data);
+        let mut stream = stream.map_err(|error| unlisted(context, &error))?;
+        let mut lines = csv::Lines::new(self.newest);
+        if self.csv {
+            csv::heads(out)?;
+        }
+        loop {
+            let piece = stream.next_piece(PIECE);
+            let ends = piece.is_empty();
+            self.record_names(context, &piece).await?;
+            if self.csv {
+                piece.into_iter().for_each(|record| lines.add(record));
+                lines.write(out, names, ends).await?;
+            } else {
+                self.print(out, piece, names, false).await?;
+            }
+            if ends {
+                break;
+            }
+        }
+        let problems = stream.take_problems();
+        report_problems(context, &problems);
+        Ok(ExitCode::from(if problems.is_empty() { 0 } else { COULD_NOT_TELL }))
+    }
+
+    /// Records that names are opened, before they are. Only of what names somebody: the record of
+    /// this act must not be followed by another.
+    async fn record_names(&self, context: &Context, records: &[Record]) -> Result<(), Failure> {
+        let named = |record: &&Record| matches!(record.entry.event, Event::Intent(_));
+        let entries = records.iter().filter(named).count() as u64;
+        if self.names && entries > 0 {
+            context.administer(Act::RevealNames { entries }).await?;
+        }
+        Ok(())
     }
 
     /// Says what else there may be.
@@ -167,15 +216,16 @@ impl Ask {
         if shown < limit || limit == 0 {
             return;
         }
-        report(&match (self.oldest, context.say("", "ko").is_empty()) {
-            (false, true) => format!("the newest {limit} entries; `--limit` shows more"),
-            (true, true) => format!("the oldest {limit} entries; `--limit` shows more"),
-            (false, false) => {
-                format!("가장 새로운 {limit}건입니다. `--limit`으로 더 볼 수 있습니다")
-            }
-            (true, false) => {
-                format!("가장 오래된 {limit}건입니다. `--limit`으로 더 볼 수 있습니다")
-            }
+        report(&if self.oldest {
+            context.say(
+                &format!("the oldest {limit} entries; `--limit` shows more"),
+                &format!("가장 오래된 {limit}건입니다. `--limit`으로 더 볼 수 있습니다"),
+            )
+        } else {
+            context.say(
+                &format!("the newest {limit} entries; `--limit` shows more"),
+                &format!("가장 새로운 {limit}건입니다. `--limit`으로 더 볼 수 있습니다"),
+            )
         });
     }
 
@@ -204,27 +254,32 @@ impl Ask {
             until: self.until.as_deref().map(moment).transpose()?,
             limit: self.limit.unwrap_or(if people { Query::LIMIT } else { usize::MAX }),
             keep: if self.oldest { Keep::Oldest } else { Keep::Newest },
+            by_index: !self.no_index,
         })
     }
 
     async fn print(
         &self,
         out: &mut dyn Write,
-        records: &[Record],
+        records: Vec<Record>,
         names: &mut Names<'_>,
         heads: bool,
     ) -> Result<(), Failure> {
         if self.json {
-            for record in records {
-                serde_json::to_writer(&mut *out, &whole(record, names).await)?;
-                writeln!(out)?;
+            for record in &records {
+                writeln!(out, "{}", visible_json(&whole(record, names).await.to_string()))?;
             }
             return Ok(());
         }
         if self.csv {
-            return csv::write(out, records, names, heads).await;
+            if heads {
+                csv::heads(out)?;
+            }
+            let mut lines = csv::Lines::new(self.newest);
+            records.into_iter().for_each(|record| lines.add(record));
+            return lines.write(out, names, true).await;
         }
-        let rows = rows::rows(records, names).await;
+        let rows = rows::rows(&records, names).await;
         if heads || !rows.is_empty() {
             table(out, &rows::HEADS, &rows)?;
         }
@@ -241,6 +296,15 @@ pub(super) fn create(path: &Path) -> Result<std::fs::File, Failure> {
     })
 }
 
+/// What did not come to its end leaves no new file behind, which the next attempt would not write
+/// over.
+pub(super) fn or_nothing<T>(done: Result<T, Failure>, made: Option<&Path>) -> Result<T, Failure> {
+    if let (Err(_), Some(made)) = (&done, made) {
+        let _none = std::fs::remove_file(made);
+    }
+    done
+}
+
 /// A user's random name; a random name stands for itself.
 async fn sid_of(user: &str, rooms: &Rooms) -> Result<Sid, Failure> {
     if user.len() == 32 && user.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -250,6 +314,24 @@ async fn sid_of(user: &str, rooms: &Rooms) -> Result<Sid, Failure> {
     rooms.identity.sid_of(&user.user_id).await.map_err(|error| Failure::of(&error))
 }
 
-fn report(text: &str) {
+pub(super) fn unlisted(context: &Context, error: &std::io::Error) -> Failure {
+    Failure::unknown(context.say(
+        &format!("the logs cannot be listed: {error}"),
+        &format!("로그 목록을 읽을 수 없습니다: {error}"),
+    ))
+}
+
+pub(super) fn report_problems(context: &Context, problems: &[(String, ReadError)]) {
+    for (log, error) in problems {
+        let why = chain(error);
+        report(&context.say(
+            &format!("`{log}` was not read to its end: {why}"),
+            &format!("`{log}` 로그를 끝까지 읽지 못했습니다: {why}"),
+        ));
+    }
+}
+
+/// Says something beside the answer.
+pub(super) fn report(text: &str) {
     let _unheard = writeln!(std::io::stderr(), "haechi: {}", visible(text));
 }

@@ -7,19 +7,20 @@ mod markdown;
 mod state;
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use haechi_assembly::{Act, Rooms};
+use haechi_assembly::{Act, Rooms, SystemClock};
 use haechi_audit::report::{Period, Report};
 use haechi_core::{Clock as _, Sid, Timestamp};
 use haechi_face::Language;
 use indicatif::ProgressBar;
 
 use super::names::{Names, short};
-use super::query::create;
+use super::query::{create, or_nothing, unlisted};
 use super::when::moment;
 use super::whom::Whom;
 use crate::cli::context::Context;
@@ -73,12 +74,22 @@ impl Compose {
     ) -> Result<ExitCode, Failure> {
         let period = self.period(context)?;
         let file = self.output.as_deref().map(create).transpose()?;
+        let composed = self.compose(context, period, (file, out)).await;
+        or_nothing(composed, self.output.as_deref())
+    }
+
+    async fn compose(
+        &self,
+        context: &Context,
+        period: Period,
+        (file, out): (Option<File>, &mut dyn Write),
+    ) -> Result<ExitCode, Failure> {
         let settings = context.settings()?;
         let directory = context.directory(&settings)?;
         let rooms = if self.names { Some(context.rooms().await?) } else { None };
         let bar = ProgressBar::new_spinner();
         let report = Report::collect(directory.path(), period, &mut |entries| bar.inc(entries))
-            .map_err(|error| Failure::unknown(format!("the logs cannot be listed: {error}")))?;
+            .map_err(|error| unlisted(context, &error))?;
         let states = if self.unverified {
             Vec::new()
         } else {
@@ -86,7 +97,7 @@ impl Compose {
         };
         bar.finish_and_clear();
         let names = self.open_names(context, &report, rooms.as_ref()).await?;
-        let at = haechi_assembly::SystemClock.now();
+        let at = SystemClock.now();
         let content = Content { language: context.language, period, at, report, states, names };
         let document = content.document();
         let text = match self.format {
@@ -102,8 +113,9 @@ impl Compose {
 
     fn period(&self, context: &Context) -> Result<Period, Failure> {
         let from = moment(&self.from)?;
-        let to = self.to.as_deref().map(moment).transpose()?;
-        let to = to.unwrap_or_else(|| haechi_assembly::SystemClock.now());
+        let (now, to) = (SystemClock.now(), self.to.as_deref().map(moment).transpose()?);
+        // Of what has not happened yet nothing can be said, not even that it was silent.
+        let to = to.map_or(now, |to| to.min(now));
         if from < to {
             return Ok(Period { from, to });
         }

@@ -11,10 +11,10 @@ use super::names::{Names, short};
 pub(super) const HEADS: [&str; 7] = ["TIME", "ENTRY", "WHO", "WHAT", "DECISION", "BY", "OUTCOME"];
 
 /// The ends of calls, by their log and intent.
-pub(super) type Ends<'a> = HashMap<(&'a str, u64), &'a Conclusion>;
+type Ends<'a> = HashMap<(&'a str, u64), &'a Conclusion>;
 
 /// The ends among `records`.
-pub(super) fn ends(records: &[Record]) -> Ends<'_> {
+fn ends(records: &[Record]) -> Ends<'_> {
     let mut ends = HashMap::new();
     for record in records {
         if let Event::Outcome(end) = &record.entry.event {
@@ -25,7 +25,7 @@ pub(super) fn ends(records: &[Record]) -> Ends<'_> {
 }
 
 /// The intents among `records`.
-pub(super) fn begun(records: &[Record]) -> HashSet<(&str, u64)> {
+fn begun(records: &[Record]) -> HashSet<(&str, u64)> {
     let intents = records.iter().filter(|r| matches!(r.entry.event, Event::Intent(_)));
     intents.map(|record| (record.log.as_str(), record.entry.sequence)).collect()
 }

@@ -11,7 +11,7 @@ use haechi_audit::{Record, find};
 use super::names::{Names, whole};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::table::visible;
+use crate::cli::table::{visible, visible_json};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Show {
@@ -35,7 +35,10 @@ impl Show {
         let directory = context.directory(&settings)?;
         let records = found(directory.path(), &self.id)?;
         if records.is_empty() {
-            return Err(Failure::no(format!("there is no entry `{}`", visible(&self.id))));
+            let id = visible(&self.id);
+            let none = context
+                .say(&format!("there is no entry `{id}`"), &format!("`{id}` 항목이 없습니다"));
+            return Err(Failure::no(none).help("`haechi audit query` shows the ids of entries"));
         }
         let rooms = if self.names { Some(context.rooms().await?) } else { None };
         if self.names {
@@ -44,12 +47,8 @@ impl Show {
         let mut names = Names::new(rooms.as_ref());
         for record in &records {
             let value = whole(record, &mut names).await;
-            if self.json {
-                serde_json::to_writer(&mut *out, &value)?;
-            } else {
-                serde_json::to_writer_pretty(&mut *out, &value)?;
-            }
-            writeln!(out)?;
+            let text = if self.json { value.to_string() } else { format!("{value:#}") };
+            writeln!(out, "{}", visible_json(&text))?;
         }
         Ok(ExitCode::SUCCESS)
     }
