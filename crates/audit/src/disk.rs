@@ -21,6 +21,8 @@ pub(crate) trait Disk: Send + Sync + fmt::Debug {
     fn make(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// Gives a file another name, in the same directory, in place of what has it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Takes a file away.
+    fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a directory survive a power cut.
     fn sync_directory(&self, path: &Path) -> io::Result<()>;
 }
@@ -35,8 +37,9 @@ pub(crate) trait DiskFile: Send + Sync + fmt::Debug {
     fn sync_data(&self) -> io::Result<()>;
     /// The file's size in bytes.
     fn size(&self) -> io::Result<u64>;
-    /// Whether nothing was ever written to it.
-    fn is_blank(&self) -> io::Result<bool>;
+    /// Whether there is nothing but zeros from `offset` on. Room that was set aside and never written
+    /// to is not read.
+    fn is_blank_from(&self, offset: u64) -> io::Result<bool>;
 }
 
 /// Files of the operating system.
@@ -71,6 +74,10 @@ impl Disk for OsDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
@@ -155,10 +162,18 @@ impl DiskFile for OsFile {
         Ok(self.0.metadata()?.len())
     }
 
-    fn is_blank(&self) -> io::Result<bool> {
-        match rustix::fs::seek(&self.0, SeekFrom::Data(0)) {
-            Err(rustix::io::Errno::NXIO) => Ok(true),
-            other => other.map(|_| false).map_err(Into::into),
+    fn is_blank_from(&self, mut offset: u64) -> io::Result<bool> {
+        let mut chunk = vec![0; 64 * 1024];
+        loop {
+            match rustix::fs::seek(&self.0, SeekFrom::Data(offset)) {
+                Err(rustix::io::Errno::NXIO) => return Ok(true),
+                written => offset = written?,
+            }
+            let read = read_fully_at(&self.0, &mut chunk, offset)?;
+            if chunk.iter().take(read).any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+            offset += read as u64;
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,6 +14,7 @@ use haechi_core::{Entropy, SeededEntropy};
 use crate::disk::{Disk, DiskFile, OsDisk};
 
 mod crash;
+mod prune;
 mod room;
 
 /// How an operation fails.
@@ -54,17 +57,29 @@ struct Faults {
 #[derive(Debug)]
 enum Undo {
     Write {
-        path: PathBuf,
+        /// A file may be open twice, and renamed since.
+        inode: u64,
         file: Arc<dyn DiskFile>,
         offset: u64,
         before: Vec<u8>,
+        /// A sync failed: the kernel holds it for written, and no later sync writes it.
+        dropped: bool,
     },
     /// With what stood in that place before.
-    Rename {
-        from: PathBuf,
-        to: PathBuf,
-        replaced: Option<Vec<u8>>,
-    },
+    Rename { from: PathBuf, to: PathBuf, replaced: Option<Vec<u8>> },
+    /// With what the file held.
+    Removal { path: PathBuf, held: Vec<u8> },
+}
+
+impl Undo {
+    fn is_in(&self, directory: Option<&Path>) -> bool {
+        match self {
+            Self::Write { .. } => false,
+            Self::Rename { to: path, .. } | Self::Removal { path, .. } => {
+                path.parent() == directory
+            }
+        }
+    }
 }
 
 impl FaultDisk {
@@ -113,6 +128,14 @@ impl FaultDisk {
                         std::fs::write(to, bytes).unwrap();
                     }
                 }
+                Undo::Removal { path, held } => {
+                    let directory = path.parent().unwrap().to_owned();
+                    if coin[0] % 2 != 0 || kept.contains(&directory) {
+                        kept.insert(directory);
+                        continue;
+                    }
+                    std::fs::write(path, held).unwrap();
+                }
                 Undo::Write { .. } => {}
             }
         }
@@ -120,6 +143,45 @@ impl FaultDisk {
 }
 
 impl Faults {
+    /// Nothing is left of what was written to a file.
+    fn emptied(&self, inode: u64) {
+        let other = |undo: &Undo| !matches!(undo, Undo::Write { inode: it, .. } if *it == inode);
+        self.undo.lock().unwrap().retain(other);
+    }
+
+    /// What was written to a file is on the disk, but for what the kernel gave up.
+    fn synced(&self, inode: u64) {
+        let open = |undo: &Undo| match undo {
+            Undo::Write { inode: other, dropped, .. } => *other != inode || *dropped,
+            Undo::Rename { .. } | Undo::Removal { .. } => true,
+        };
+        self.undo.lock().unwrap().retain(open);
+    }
+
+    /// What happened to the names in a directory is on the disk.
+    fn synced_names(&self, directory: Option<&Path>) {
+        self.undo.lock().unwrap().retain(|undo| !undo.is_in(directory));
+    }
+
+    /// The kernel gives up what was written to a file and not synced.
+    fn dropped(&self, inode: u64) {
+        for undo in self.undo.lock().unwrap().iter_mut() {
+            if let Undo::Write { inode: other, dropped, .. } = undo {
+                *dropped |= *other == inode;
+            }
+        }
+    }
+
+    /// The next sync writes these bytes of a file, whatever became of the last one.
+    fn written_again(&self, inode: u64, range: Range<u64>) {
+        for undo in self.undo.lock().unwrap().iter_mut() {
+            if let Undo::Write { inode: other, offset, before, dropped, .. } = undo {
+                let inside = range.start <= *offset && *offset + before.len() as u64 <= range.end;
+                *dropped &= *other != inode || !inside;
+            }
+        }
+    }
+
     /// Does `work`, or fails in its place.
     fn attempt<T>(&self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         let number = self.done.fetch_add(1, Ordering::SeqCst) + 1;
@@ -143,22 +205,22 @@ impl Disk for FaultDisk {
             let mut options = OpenOptions::new();
             let file = options.read(true).write(true).create(true).truncate(true).open(path)?;
             file.set_len(size)?;
-            let synced = |undo: &Undo| matches!(undo, Undo::Write { path: p, .. } if p != path);
-            self.0.undo.lock().unwrap().retain(synced);
+            self.0.emptied(file.metadata()?.ino());
+            self.0.synced_names(path.parent());
             self.open(path)
         })
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let inner = OsDisk.open(path)?;
-        Ok(Arc::new(FaultFile { path: path.to_owned(), inner, faults: Arc::clone(&self.0) }))
+        Ok(Arc::new(FaultFile::new(path, inner, &self.0)?))
     }
 
     fn make(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         self.0.attempt(|| {
             let inner = OsDisk.make(path)?;
-            Ok(Arc::new(FaultFile { path: path.to_owned(), inner, faults: Arc::clone(&self.0) })
-                as _)
+            self.0.emptied(std::fs::metadata(path)?.ino());
+            Ok(Arc::new(FaultFile::new(path, inner, &self.0)?) as _)
         })
     }
 
@@ -172,9 +234,18 @@ impl Disk for FaultDisk {
         })
     }
 
-    fn sync_directory(&self, _: &Path) -> io::Result<()> {
+    fn remove(&self, path: &Path) -> io::Result<()> {
         self.0.attempt(|| {
-            self.0.undo.lock().unwrap().retain(|undo| matches!(undo, Undo::Write { .. }));
+            let held = std::fs::read(path)?;
+            OsDisk.remove(path)?;
+            self.0.undo.lock().unwrap().push(Undo::Removal { path: path.to_owned(), held });
+            Ok(())
+        })
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        self.0.attempt(|| {
+            self.0.synced_names(Some(path));
             Ok(())
         })
     }
@@ -182,9 +253,16 @@ impl Disk for FaultDisk {
 
 #[derive(Debug)]
 struct FaultFile {
-    path: PathBuf,
+    inode: u64,
     inner: Arc<dyn DiskFile>,
     faults: Arc<Faults>,
+}
+
+impl FaultFile {
+    fn new(path: &Path, inner: Arc<dyn DiskFile>, faults: &Arc<Faults>) -> io::Result<Self> {
+        let inode = std::fs::metadata(path)?.ino();
+        Ok(Self { inode, inner, faults: Arc::clone(faults) })
+    }
 }
 
 impl DiskFile for FaultFile {
@@ -198,8 +276,9 @@ impl DiskFile for FaultFile {
             for (page, chunk) in pages(bytes, offset) {
                 let mut before = vec![0; chunk.len()];
                 self.inner.read_at(&mut before, page)?;
-                let (path, file) = (self.path.clone(), Arc::clone(&self.inner));
-                let undo = Undo::Write { path, file, offset: page, before };
+                let (inode, file) = (self.inode, Arc::clone(&self.inner));
+                let undo = Undo::Write { inode, file, offset: page, before, dropped: false };
+                self.faults.written_again(inode, page..page + chunk.len() as u64);
                 self.faults.undo.lock().unwrap().push(undo);
                 self.inner.write_at(chunk, page)?;
             }
@@ -208,21 +287,25 @@ impl DiskFile for FaultFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        // The same file may be open twice, and renamed since.
-        let same = |other: &Arc<dyn DiskFile>| Arc::ptr_eq(other, &self.inner);
-        self.faults.attempt(|| {
-            let open = |undo: &Undo| !matches!(undo, Undo::Write { file, .. } if same(file));
-            self.faults.undo.lock().unwrap().retain(open);
+        let mut done = false;
+        let synced = self.faults.attempt(|| {
+            self.faults.synced(self.inode);
+            done = true;
             Ok(())
-        })
+        });
+        // Whoever was killed syncs nothing, and the kernel still has what was written.
+        if !done && self.faults.plan.lock().unwrap().count < u64::MAX {
+            self.faults.dropped(self.inode);
+        }
+        synced
     }
 
     fn size(&self) -> io::Result<u64> {
         self.inner.size()
     }
 
-    fn is_blank(&self) -> io::Result<bool> {
-        self.inner.is_blank()
+    fn is_blank_from(&self, offset: u64) -> io::Result<bool> {
+        self.inner.is_blank_from(offset)
     }
 }
 

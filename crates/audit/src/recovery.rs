@@ -37,8 +37,8 @@ pub struct Recovery {
 }
 
 /// Says no to a log before anything in it is changed, from its segments and how many entries can be
-/// read.
-pub(crate) type Check<'a> = &'a mut dyn FnMut(&[Segment], u64) -> Result<(), OpenError>;
+/// read. Answers how many of them a checkpoint covers; `None` where there are no checkpoints.
+pub(crate) type Check<'a> = &'a mut dyn FnMut(&[Segment], u64) -> Result<Option<u64>, OpenError>;
 
 /// Opens the log of `around`, closes what was left open, and notes that a writer started.
 pub(crate) fn open(
@@ -63,14 +63,14 @@ pub(crate) fn look(around: &Surroundings, check: Check<'_>) -> Result<(), OpenEr
     let mut segments = segment::list(&around.segments).map_err(at(&around.segments))?;
     inspect_spare(around, &mut segments)?;
     if segments.is_empty() {
-        return check(&segments, 0);
+        return check(&segments, 0).map(drop);
     }
     let mut walk = Walk::default();
     let end = walk.through(around, &segments)?;
     if !end.clean {
         end.refuse_damage(around, &segments, &walk)?;
     }
-    check(&segments, walk.next)
+    check(&segments, walk.next).map(drop)
 }
 
 /// The end of an existing log.
@@ -87,14 +87,17 @@ fn go_on(
     if !clean {
         end.refuse_damage(around, segments, &walk)?;
     }
-    check(segments, walk.next)?;
+    let covered = check(segments, walk.next)?;
     let cut_bytes = if clean { 0 } else { end.cut(around, segments, &walk)? };
     let Some((segment, path)) = segments.get(end.index) else {
         return Err(end.damaged(segments, &walk));
     };
     let path = given_name(around, *segment, path)?;
-    if !clean && around.config.durability == Durability::PowerCut {
-        write_again(end.file.as_ref(), end.offset).map_err(at(&path))?;
+    let durable = covered.unwrap_or(if clean { walk.next } else { 0 });
+    let kept = around.config.durability == Durability::PowerCut || covered.is_some();
+    // A segment of which nothing is durable may have a header that is not.
+    if kept && (durable < walk.next || durable <= *segment) {
+        make_durable(around, segments, &end, durable)?;
     }
     let capacity = end.file.size().map_err(at(&path))?;
     let current = Current { file: end.file, first: *segment, written: end.offset, capacity };
@@ -126,7 +129,7 @@ fn inspect_spare(around: &Surroundings, segments: &mut Vec<Segment>) -> Result<S
         HeaderRead::Broken => {}
     }
     let size = file.size().map_err(at(&path))?;
-    let usable = size == around.config.segment_bytes && file.is_blank().map_err(at(&path))?;
+    let usable = size == around.config.segment_bytes && file.is_blank_from(0).map_err(at(&path))?;
     Ok(if usable { Spare::Ready(file, size) } else { Spare::Wanted })
 }
 
@@ -205,7 +208,9 @@ impl Walk {
             }
             let mut frames = Frames::new(Arc::clone(&file), *first);
             let blank = self.frames(&mut frames).map_err(at(path))?;
-            let clean = blank && self.stopped && index + 1 == segments.len();
+            let last = blank && self.stopped && index + 1 == segments.len();
+            // After a power cut what came behind may be there without its beginning.
+            let clean = last && file.is_blank_from(frames.offset()).map_err(at(path))?;
             end = Some(End { index, file, offset: frames.offset(), clean });
             index += 1;
         }
@@ -249,14 +254,18 @@ impl Walk {
     }
 }
 
-/// The segment that holds the oldest intent without an end, as the last whole header tells.
+/// The segment to begin with: the one that holds the oldest intent without an end, as the header of
+/// the last segment tells of which something is known to be durable. A header may be on the disk
+/// before the entries in front of it are, so that one without such a note tells nothing of them.
 fn first_to_walk(around: &Surroundings, segments: &[Segment]) -> Result<usize, OpenError> {
     for (first, path) in segments.iter().rev() {
         let file = around.disk.open(path).map_err(at(path))?;
         match Header::read(file.as_ref()).map_err(at(path))? {
             HeaderRead::Whole(header) if header.first == *first => {
-                let after = segments.partition_point(|(first, _)| *first <= header.oldest_open);
-                return Ok(after.saturating_sub(1));
+                if segment::read_mark(file.as_ref()).map_err(at(path))? > 0 {
+                    let after = segments.partition_point(|(first, _)| *first <= header.oldest_open);
+                    return Ok(after.saturating_sub(1));
+                }
             }
             HeaderRead::Newer => return Err(OpenError::Newer { segment: segment::name(path) }),
             _ => {}
@@ -351,6 +360,23 @@ fn set_aside(around: &Surroundings, path: &Path) -> Result<(), OpenError> {
     name.push(".cut");
     around.disk.rename(path, Path::new(&name)).map_err(at(path))?;
     around.disk.sync_directory(&around.segments).map_err(at(&around.segments))
+}
+
+/// Makes the entries from `durable` on survive a power cut, in all segments that hold any: whoever
+/// was killed may have begun the last one before those in front of it were on the disk.
+fn make_durable(
+    around: &Surroundings,
+    segments: &[Segment],
+    end: &End,
+    durable: u64,
+) -> Result<(), OpenError> {
+    let after = segments.partition_point(|(first, _)| *first <= durable);
+    let before = segments.get(after.saturating_sub(1)..end.index).unwrap_or_default();
+    for (_, path) in before {
+        let file = around.disk.open(path).map_err(at(path))?;
+        write_again(file.as_ref(), u64::MAX).map_err(at(path))?;
+    }
+    write_again(end.file.as_ref(), end.offset).map_err(at(&around.segments))
 }
 
 /// Writes everything again where it stands and syncs it: after a sync that failed, the kernel may

@@ -204,8 +204,8 @@ impl Shared {
             let _ = state.tail.finish(intent, outcome);
         }
         let _ = state.tail.settle();
-        let whole = state.tail.open.is_empty() && state.tail.stalled().is_none();
-        if whole && state.tail.append(ending).is_ok() {
+        let kept = state.tail.stalled().is_none() && !state.tail.poisoned;
+        if state.tail.open.is_empty() && kept && state.tail.append(ending).is_ok() {
             let _ = state.tail.flush();
         }
         tracing::debug!(at = %now, entries = state.tail.next, "the audit log was closed");
@@ -306,7 +306,8 @@ impl Shared {
         if let Err(error) = synced {
             tracing::error!(kind = %error.kind(), "the disk did not keep the audit log");
             // The kernel may have dropped what it could not write and call the next sync a success.
-            self.lock().tail.poisoned |= power_cut || asked;
+            // A checkpoint says of every entry below it that it is on the disk.
+            self.lock().tail.poisoned |= power_cut || self.around.config.notary.is_some();
             return Err(RecordError::Poisoned);
         }
         group.flushed?;

@@ -7,6 +7,7 @@
 //!
 //! [`TileReader`]: crate::tile::TileReader
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use crate::disk::{self, Disk, DiskFile};
 use crate::tile::{Content, FULL_WIDTH, HEIGHT, Tile, TileBuilder, TileSource, top};
 use crate::tree::{CompactTree, Hash, Node, Nodes};
 
+/// Full tiles that wait until they can be written, at most: 32 MiB of them, a million entries.
+const MOST_OWED: usize = 4096;
 /// Bytes of a full tile.
 const TILE_BYTES: u64 = FULL_WIDTH as u64 * Hash::BYTES as u64;
 
@@ -124,26 +127,39 @@ pub(crate) struct TreeWriter {
     tree: PathBuf,
     levels: Vec<Option<Arc<dyn DiskFile>>>,
     failed: bool,
+    /// Full tiles that could not be written yet. Partial ones are written again anyway.
+    owed: VecDeque<(Tile, Vec<u8>)>,
 }
 
 impl TreeWriter {
     /// Writes below the log's directory.
     pub(crate) fn new(log: &Path, disk: Arc<dyn Disk>) -> Self {
-        Self { disk, tree: directory(log), levels: Vec::new(), failed: false }
+        let (levels, owed) = (Vec::new(), VecDeque::new());
+        Self { disk, tree: directory(log), levels, failed: false, owed }
     }
 
-    /// Writes one tile. A failure is reported once and loses nothing: whoever reads the tree holds
-    /// it against a checkpoint, and makes anew what is missing.
+    /// Writes one tile. A failure is reported once and loses nothing: the tile is written later, and
+    /// whoever reads the tree holds it against a checkpoint, and makes anew what is missing.
     pub(crate) fn write(&mut self, tile: Tile, bytes: &[u8]) {
-        if let Err(error) = self.try_write(tile, bytes)
-            && !std::mem::replace(&mut self.failed, true)
-        {
+        let Err(error) = self.try_write(tile, bytes) else { return };
+        if !std::mem::replace(&mut self.failed, true) {
             tracing::warn!(kind = %error.kind(), "the audit log's tree is not stored");
+        }
+        if tile.is_full() && self.owed.len() < MOST_OWED {
+            self.owed.push_back((tile, bytes.to_vec()));
         }
     }
 
-    /// Writes the partial tiles of `tree`; its full ones were written as they became so.
+    /// Writes what is owed and the partial tiles of `tree`; its full ones were written as they
+    /// became so.
     pub(crate) fn write_partial(&mut self, tree: &TileBuilder) {
+        while let Some((tile, bytes)) = self.owed.pop_front() {
+            if self.try_write(tile, &bytes).is_err() {
+                self.owed.push_front((tile, bytes));
+                break;
+            }
+        }
+        self.failed &= !self.owed.is_empty();
         for (tile, bytes) in tree.partial() {
             self.write(tile, bytes);
         }
@@ -171,5 +187,36 @@ impl TreeWriter {
             *kept = Some(Arc::clone(&file));
         }
         Ok(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::{Failure, FaultDisk, Plan};
+    use crate::tile::TileReader;
+
+    #[test]
+    fn a_tile_that_could_not_be_written_is_written_when_it_can_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = FaultDisk::new(Plan::NONE);
+        let mut writer = TreeWriter::new(folder.path(), Arc::new(disk.clone()));
+        let mut tree = TileBuilder::new();
+        for number in 0..1000_u32 {
+            // The second of three full tiles meets a full disk, and so does all else for a while.
+            let kind = io::ErrorKind::StorageFull;
+            let plan = Plan { from: 0, count: u64::MAX, failure: Failure::NotDone, kind };
+            disk.plan(if (300..600).contains(&number) { plan } else { Plan::NONE });
+            let leaf = Hash::leaf(&number.to_be_bytes());
+            tree.push(leaf, |tile, bytes| writer.write(tile, bytes));
+            if number % 100 == 99 {
+                writer.write_partial(&tree);
+            }
+        }
+        let stored = StoredTiles::new(folder.path());
+        let mut tiles = TileReader::open(1000, tree.tree().root(), stored).unwrap();
+        for index in 0..1000 {
+            tiles.node(Node { level: 0, index }).unwrap();
+        }
     }
 }

@@ -35,6 +35,7 @@ impl AuditLog {
         let shared = &self.handle.shared;
         let limits = Limits {
             directory: &shared.around.config.directory,
+            disk: &*shared.around.disk,
             signing,
             checkpoint: &newest.checkpoint,
             most: self.needed_from(),

@@ -4,7 +4,7 @@
 //! minimum is signed and durable, and only then files go. Whatever ends it in between, the log is
 //! whole: without the minimum nothing was given up, and with it the next opening goes on.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use haechi_core::Timestamp;
 use super::archive::{ArchiveError, Archived};
 use super::file;
 use crate::checkpoint::Checkpoint;
+use crate::disk::{self, Disk};
 use crate::error::OpenError;
 use crate::minimum::{Minimum, MinimumError};
 use crate::notary::Signing;
@@ -116,6 +117,7 @@ impl PruneError {
 #[derive(Debug)]
 pub(crate) struct Limits<'a> {
     pub(crate) directory: &'a Path,
+    pub(crate) disk: &'a dyn Disk,
     pub(crate) signing: &'a Signing,
     /// The newest one.
     pub(crate) checkpoint: &'a Checkpoint,
@@ -147,10 +149,11 @@ pub(crate) fn prune(pruning: &Pruning, limits: &Limits<'_>) -> Result<Pruned, Pr
     // What stands for the entries from now on must be right, and not be lost with the power.
     check_tree(limits, before..minimum).map_err(PruneError::Tree)?;
     let tree = stored::directory(directory);
-    sync_files(&tree).map_err(unusable(&tree))?;
+    sync_files(limits.disk, &tree).map_err(unusable(&tree))?;
     keep(minimum, limits)?;
     let entries = minimum - list.first().map_or(minimum, |(first, _)| *first);
-    let segments = remove(directory, &list, minimum).map_err(unusable(&segments))?;
+    let removed = remove(limits.disk, directory, &list, minimum);
+    let segments = removed.map_err(unusable(&segments))?;
     Ok(Pruned { minimum, segments, entries })
 }
 
@@ -160,7 +163,11 @@ pub(crate) fn prune(pruning: &Pruning, limits: &Limits<'_>) -> Result<Pruned, Pr
 /// # Errors
 ///
 /// [`OpenError::File`] and [`OpenError::Minimum`].
-pub(crate) fn resume(directory: &Path, signing: &Signing) -> Result<(), OpenError> {
+pub(crate) fn resume(
+    disk: &dyn Disk,
+    directory: &Path,
+    signing: &Signing,
+) -> Result<(), OpenError> {
     let minimum = read(directory, signing).map_err(|error| match error {
         PruneError::File { path, source } => OpenError::File { path, source },
         PruneError::Minimum(source) => OpenError::Minimum(source),
@@ -173,7 +180,7 @@ pub(crate) fn resume(directory: &Path, signing: &Signing) -> Result<(), OpenErro
     let least = over.count();
     let Some((first, _)) = list.get(least) else { return Ok(()) };
     if least > 0 {
-        remove(directory, &list, *first).map_err(OpenError::file(&path))?;
+        remove(disk, directory, &list, *first).map_err(OpenError::file(&path))?;
         tracing::info!(minimum, "a pruning that was cut off was brought to its end");
     }
     Ok(())
@@ -205,7 +212,7 @@ fn keep(index: u64, limits: &Limits<'_>) -> Result<(), PruneError> {
     let note = limits.signing.sign_text(minimum.to_string(), limits.now);
     let note = note.map_err(PruneError::Note)?;
     let path = limits.directory.join(FILE);
-    file::replace(&path, note.to_string().as_bytes()).map_err(unusable(&path))
+    disk::replace(limits.disk, &path, note.to_string().as_bytes()).map_err(unusable(&path))
 }
 
 /// Every segment before `minimum` must stand in an archive that holds what was written to it.
@@ -223,23 +230,28 @@ fn check(list: &[(u64, PathBuf)], minimum: u64, archived: &[Archived]) -> Result
 }
 
 /// Takes the segments before `minimum` from the disk, oldest first; how many there were.
-fn remove(directory: &Path, list: &[(u64, PathBuf)], minimum: u64) -> io::Result<u64> {
+fn remove(
+    disk: &dyn Disk,
+    directory: &Path,
+    list: &[(u64, PathBuf)],
+    minimum: u64,
+) -> io::Result<u64> {
     let mut removed = 0;
     for (first, path) in list.iter().take_while(|(first, _)| *first < minimum) {
-        fs::remove_file(path)?;
+        disk.remove(path)?;
         // A cache: where there is none, there is nothing to be taken away.
         let _none = fs::remove_file(directory.join("index").join(format!("{first:020}.idx")));
         removed += 1;
     }
-    File::open(segment::directory(directory))?.sync_all()?;
+    disk.sync_directory(&segment::directory(directory))?;
     Ok(removed)
 }
 
-fn sync_files(directory: &Path) -> io::Result<()> {
+fn sync_files(disk: &dyn Disk, directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
-        File::open(entry?.path())?.sync_all()?;
+        disk.open(&entry?.path())?.sync_data()?;
     }
-    File::open(directory)?.sync_all()
+    disk.sync_directory(directory)
 }
 
 fn unusable(path: &Path) -> impl FnOnce(io::Error) -> PruneError + '_ {
