@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use haechi_audit::repair::{self, Loss, RepairError, Repaired};
+use haechi_audit::repair::{self, Extent, Loss, RepairError, Repaired};
 use haechi_audit::{AuditConfig, AuditLog, NotaryConfig, OpenError, RecordError, Recovery};
 use haechi_client::Client;
 use haechi_core::{
@@ -262,17 +262,29 @@ impl Rooms {
         let mut number = 1;
         loop {
             let instance = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
-            let config = AuditConfig {
-                segment_bytes: RUN_SEGMENT_BYTES,
-                reserve_bytes: RUN_RESERVE_BYTES,
-                durability: settings.audit.durability,
-                notary: Some(self.notary(settings, &format!("/run-{instance}"))),
-                ..AuditConfig::new(self.directory.run(&instance), format!("run-{instance}"))
-            };
-            match self.open_one(config).await {
+            match self.open_one(self.run_log(settings, &instance)).await {
                 Err(OpenError::Locked { .. }) if number < MOST_INSTANCES => number += 1,
                 opened => return Ok(opened?),
             }
+        }
+    }
+
+    /// How the log of one `haechi run` is kept.
+    fn run_log(&self, settings: &Settings, instance: &str) -> AuditConfig {
+        AuditConfig {
+            segment_bytes: RUN_SEGMENT_BYTES,
+            reserve_bytes: RUN_RESERVE_BYTES,
+            durability: settings.audit.durability,
+            notary: Some(self.notary(settings, &format!("/run-{instance}"))),
+            ..AuditConfig::new(self.directory.run(instance), format!("run-{instance}"))
+        }
+    }
+
+    /// How a log is kept; [`Log::Run`] names this one instance.
+    fn log_config(&self, settings: &Settings, log: &Log) -> AuditConfig {
+        match log {
+            Log::Gateway => self.gateway_log(settings),
+            Log::Run(instance) => self.run_log(settings, instance),
         }
     }
 
@@ -289,23 +301,33 @@ impl Rooms {
         }
     }
 
-    /// Says what is wrong with the gateway's log, and changes nothing. `None`: it would open.
+    /// Says what is wrong with a log, and changes nothing; `None` where nothing is. [`Log::Run`] names
+    /// one instance here, and below.
     ///
     /// # Errors
     ///
     /// [`RepairError`] where nobody can tell.
-    pub async fn examine_log(&self, settings: &Settings) -> Result<Option<Loss>, RepairError> {
-        let (config, clock) = (self.gateway_log(settings), Arc::clone(&self.clock));
-        aside(move || repair::examine(&config, clock)).await
+    pub async fn examine_log(
+        &self,
+        settings: &Settings,
+        log: &Log,
+        extent: Extent,
+    ) -> Result<Option<Loss>, RepairError> {
+        let (config, clock) = (self.log_config(settings, log), Arc::clone(&self.clock));
+        aside(move || repair::examine(&config, extent, clock)).await
     }
 
-    /// Sets the gateway's log aside, which lost entries, and begins another.
+    /// Sets a log aside, which lost entries, and begins another.
     ///
     /// # Errors
     ///
     /// [`RepairError`].
-    pub async fn accept_loss(&self, settings: &Settings) -> Result<Repaired, RepairError> {
-        let (config, clock) = (self.gateway_log(settings), Arc::clone(&self.clock));
+    pub async fn accept_loss(
+        &self,
+        settings: &Settings,
+        log: &Log,
+    ) -> Result<Repaired, RepairError> {
+        let (config, clock) = (self.log_config(settings, log), Arc::clone(&self.clock));
         aside(move || repair::accept_loss(config, clock)).await
     }
 

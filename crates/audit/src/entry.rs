@@ -46,20 +46,21 @@ impl Entry {
         id(&self.node, self.sequence)
     }
 
+    /// Node and sequence number of an [`Entry::id`]; `None` for what is none.
+    #[must_use]
+    pub fn split_id(id: &str) -> Option<(&str, u64)> {
+        let (node, sequence) = id.rsplit_once('-')?;
+        Some((node, sequence.parse().ok()?))
+    }
+
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(bytes)
     }
 }
 
-/// `NODE-SEQUENCE`; [`split_id`] takes it apart.
+/// `NODE-SEQUENCE`; [`Entry::split_id`] takes it apart.
 pub(crate) fn id(node: &str, sequence: u64) -> String {
     format!("{node}-{sequence}")
-}
-
-/// Node and sequence number of an id.
-pub(crate) fn split_id(id: &str) -> Option<(&str, u64)> {
-    let (node, sequence) = id.rsplit_once('-')?;
-    Some((node, sequence.parse().ok()?))
 }
 
 /// The part of an entry that recovery needs, read without the rest.
@@ -99,9 +100,8 @@ fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
 pub(crate) fn concluded(bytes: &[u8]) -> Option<u64> {
     const OUTCOME: &[u8] = b"\"event\":\"outcome\",\"intent\":";
     let head = bytes.get(..bytes.len().min(ENVELOPE_BYTES))?;
-    let digits = head.get(memchr::memmem::find(head, OUTCOME)? + OUTCOME.len()..)?;
-    let end = digits.iter().position(|byte| !byte.is_ascii_digit())?;
-    std::str::from_utf8(digits.get(..end)?).ok()?.parse().ok()
+    let rest = head.get(memchr::memmem::find(head, OUTCOME)? + OUTCOME.len()..)?;
+    number(rest).map(|(intent, _)| intent)
 }
 
 /// An event in bytes, made before its place in the log is known.

@@ -32,9 +32,9 @@ impl Trouble {
 pub(crate) struct Gate(AtomicU8);
 
 impl Gate {
-    /// Refuses calls from here on.
-    pub(crate) fn close(&self, why: Trouble) {
-        self.0.fetch_or(why.bit(), Ordering::Relaxed);
+    /// Refuses calls from here on; answers whether this reason is new.
+    pub(crate) fn close(&self, why: Trouble) -> bool {
+        self.0.fetch_or(why.bit(), Ordering::Relaxed) & why.bit() == 0
     }
 
     /// Takes one reason back.

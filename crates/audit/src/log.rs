@@ -108,7 +108,7 @@ impl AuditLog {
         let (tail, recovery) = recovery::open(&around, &mut |segments, entries| {
             let check = |signing: &Arc<Signing>| notary::check(&around, signing, segments, entries);
             grown = signing.as_ref().map(check).transpose()?;
-            Ok(())
+            Ok(grown.as_ref().map(|grown| grown.signed.checkpoint.size()))
         })?;
         let handle = Handle {
             shared: Arc::new(Shared::new(tail)),
@@ -120,7 +120,7 @@ impl AuditLog {
             pruning: Mutex::default(),
         };
         if let Some(signing) = &handle.signing {
-            crate::retention::resume(&around.config.directory, signing)?;
+            crate::retention::resume(&*around.disk, &around.config.directory, signing)?;
         }
         handle.start(&around, grown)?;
         Ok((Self { handle: Arc::new(handle) }, recovery))

@@ -7,6 +7,7 @@
 
 mod follow;
 mod opening;
+mod reread;
 mod signing;
 mod work;
 
@@ -19,8 +20,8 @@ use crate::note::Note;
 
 #[cfg(test)]
 pub(crate) use follow::Follower;
-pub(crate) use opening::{Grown, check};
-pub(crate) use signing::Signing;
+pub(crate) use opening::{Grown, Look, READ_BYTES, check, look};
+pub(crate) use signing::{Signing, checkpoint_path};
 pub(crate) use work::Notary;
 
 /// How a log signs what it says.
@@ -38,6 +39,10 @@ pub struct NotaryConfig {
     pub period: Duration,
     /// How long nothing may happen before the log says that it is alive: silence is evidence too.
     pub heartbeat: Duration,
+    /// How long between two looks at older entries, about a mebibyte at a time: what was changed
+    /// behind the log's back is found while it runs. It rests 3 600 times as long before it begins
+    /// again.
+    pub reread: Duration,
     /// How long checkpoints may fail to be written before calls are refused.
     pub patience: Duration,
 }
@@ -52,6 +57,7 @@ impl NotaryConfig {
             post_quantum: None,
             period: Duration::from_secs(1),
             heartbeat: Duration::from_secs(60),
+            reread: Duration::from_secs(1),
             patience: Duration::from_secs(60),
         }
     }

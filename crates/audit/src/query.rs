@@ -14,7 +14,7 @@ mod stream;
 pub use follow::Follow;
 pub use stream::Stream;
 
-use crate::entry::{self, Entry};
+use crate::entry::Entry;
 use crate::reader::{ReadError, Reader};
 
 /// Kinds of entries.
@@ -228,7 +228,7 @@ impl Query {
 ///
 /// [`ReadError`] of the first log that cannot be read, where no other has the entry.
 pub fn find(data: &Path, id: &str) -> Result<Vec<Record>, ReadError> {
-    let Some((node, sequence)) = entry::split_id(id) else { return Ok(Vec::new()) };
+    let Some((node, sequence)) = Entry::split_id(id) else { return Ok(Vec::new()) };
     let logs = logs(data).map_err(|source| ReadError::File { path: data.to_owned(), source })?;
     let mut unread = None;
     for (log, directory) in logs {

@@ -13,10 +13,12 @@ use std::sync::Arc;
 use haechi_core::Clock;
 
 use crate::boot::boot_id;
+use crate::checkpoint::Checkpoint;
 use crate::disk::{self, Disk, OsDisk, make_private_directory};
 use crate::error::OpenError;
 use crate::lock::WriterLock;
 use crate::notary::{self, Signing};
+use crate::note::Note;
 use crate::tail::Surroundings;
 use crate::{AuditConfig, AuditLog, generation, recovery, segment};
 
@@ -58,6 +60,9 @@ pub enum RepairError {
     /// It cannot be opened for a reason that has nothing to do with its entries.
     #[error(transparent)]
     Open(OpenError),
+    /// Something of an earlier log is where this one should go.
+    #[error("`{}` is there already, of an earlier log", .0.display())]
+    Occupied(PathBuf),
     /// A file could not be moved or written.
     #[error("`{}` cannot be used", .path.display())]
     File {
@@ -76,6 +81,10 @@ impl RepairError {
         match self {
             Self::NothingWrong => "start the program again",
             Self::Open(error) => error.help(),
+            Self::Occupied(_) => {
+                "`generation` says less than `lost` holds: put back the number of this log, one more \
+                 than the highest in `lost`"
+            }
             Self::File { .. } => {
                 "look at the directory's owner, its mode, and the free space; then repair again: \
                  what was moved already stays where it is"
@@ -88,14 +97,28 @@ impl RepairError {
     }
 }
 
-/// Says what is wrong with the log of `config`, and changes nothing. `None`: it would open.
+/// How much of a log is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// What is read on opening: the newest 256 MiB of entries.
+    Opening,
+    /// Every entry.
+    Everything,
+}
+
+/// Says what is wrong with the log of `config`, as far as it is read, and changes nothing. `None`:
+/// nothing is.
 ///
 /// # Errors
 ///
 /// [`RepairError::Open`] where nobody can tell, as while another process writes the log.
-pub fn examine(config: &AuditConfig, clock: Arc<dyn Clock>) -> Result<Option<Loss>, RepairError> {
+pub fn examine(
+    config: &AuditConfig,
+    extent: Extent,
+    clock: Arc<dyn Clock>,
+) -> Result<Option<Loss>, RepairError> {
     let _lock = WriterLock::take(&config.directory).map_err(RepairError::Open)?;
-    look(config, clock)
+    look(config, extent, clock)
 }
 
 /// Sets the log of `config` aside and begins another, whose first entry says what was lost.
@@ -105,7 +128,8 @@ pub fn examine(config: &AuditConfig, clock: Arc<dyn Clock>) -> Result<Option<Los
 /// [`RepairError`].
 pub fn accept_loss(config: AuditConfig, clock: Arc<dyn Clock>) -> Result<Repaired, RepairError> {
     let lock = WriterLock::take(&config.directory).map_err(RepairError::Open)?;
-    let found = look(&config, Arc::clone(&clock))?.ok_or(RepairError::NothingWrong)?;
+    let found = look(&config, Extent::Everything, Arc::clone(&clock))?;
+    let found = found.ok_or(RepairError::NothingWrong)?;
     let number = generation::read(&config.directory).map_err(RepairError::Open)?;
     let mut detail = found.detail;
     if !found.moved {
@@ -122,10 +146,9 @@ pub fn accept_loss(config: AuditConfig, clock: Arc<dyn Clock>) -> Result<Repaire
 
 /// A repair that was cut off, as far as it came.
 fn unfinished(log: &Path, number: u32) -> Option<Loss> {
-    let begun = segment::list(&segment::directory(log)).is_ok_and(|found| !found.is_empty());
     let (moved, aside) = match generation::refuse_unfinished(log, number) {
         Err(_) => (false, generation::aside(log, number)),
-        Ok(()) if number > 1 && !begun => (true, generation::aside(log, number - 1)),
+        Ok(()) if number > 1 && !has_begun(log) => (true, generation::aside(log, number - 1)),
         Ok(()) => return None,
     };
     let text = std::fs::read_to_string(aside.join("loss")).unwrap_or_default();
@@ -133,7 +156,26 @@ fn unfinished(log: &Path, number: u32) -> Option<Loss> {
     Some(Loss { problem: OpenError::Unrepaired, detail, aside, moved })
 }
 
-fn look(config: &AuditConfig, clock: Arc<dyn Clock>) -> Result<Option<Loss>, RepairError> {
+/// Whether the log ever held an entry, as far as what is left of it tells.
+fn has_begun(log: &Path) -> bool {
+    let segments = segment::list(&segment::directory(log));
+    if segments.is_ok_and(|found| !found.is_empty()) {
+        return true;
+    }
+    match std::fs::read(notary::checkpoint_path(log)) {
+        Ok(bytes) => Note::parse(&bytes)
+            .ok()
+            .and_then(|note| note.text().parse::<Checkpoint>().ok())
+            .is_none_or(|checkpoint| checkpoint.size() > 0),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
+fn look(
+    config: &AuditConfig,
+    extent: Extent,
+    clock: Arc<dyn Clock>,
+) -> Result<Option<Loss>, RepairError> {
     let number = generation::read(&config.directory).map_err(RepairError::Open)?;
     if let Some(unfinished) = unfinished(&config.directory, number) {
         return Ok(Some(unfinished));
@@ -150,8 +192,15 @@ fn look(config: &AuditConfig, clock: Arc<dyn Clock>) -> Result<Option<Loss>, Rep
     };
     make_private_directory(&around.segments).map_err(RepairError::file(&around.segments))?;
     let looked = recovery::look(&around, &mut |segments, entries| match &signing {
-        Some(signing) => notary::check(&around, signing, segments, entries).map(drop),
-        None => Ok(()),
+        Some(signing) => {
+            let most_bytes = match extent {
+                Extent::Opening => notary::READ_BYTES,
+                Extent::Everything => u64::MAX,
+            };
+            let look = notary::Look { around: &around, signing, most_bytes };
+            notary::look(&look, segments, entries).map(|_| None)
+        }
+        None => Ok(None),
     });
     let Err(problem) = looked else { return Ok(None) };
     let Some(detail) = detail(&problem) else { return Err(RepairError::Open(problem)) };
@@ -188,18 +237,8 @@ fn set_aside(log: &Path, to: &Path, detail: &[String]) -> Result<Vec<String>, Re
         let text: String = detail.iter().map(|line| format!("{line}\n")).collect();
         disk::replace(&OsDisk, &said, text.as_bytes()).map_err(RepairError::file(&said))?;
     }
-    for entry in std::fs::read_dir(log).map_err(RepairError::file(log))? {
-        let name = entry.map_err(RepairError::file(log))?.file_name();
-        if KEPT.iter().any(|kept| name == *kept) {
-            continue;
-        }
-        let from = log.join(&name);
-        let (there, empty) = (to.join(&name), from.is_dir());
-        // What was moved already may have been made again, empty, by whoever looked.
-        let moved = there.exists() && empty && std::fs::remove_dir(&from).is_ok();
-        if !moved {
-            std::fs::rename(&from, there).map_err(RepairError::file(&from))?;
-        }
+    for (from, to) in moves(log, to)? {
+        std::fs::rename(&from, to).map_err(RepairError::file(&from))?;
     }
     let directories = [to, &log.join("lost"), log];
     for directory in directories {
@@ -207,4 +246,26 @@ fn set_aside(log: &Path, to: &Path, detail: &[String]) -> Result<Vec<String>, Re
     }
     let text = std::fs::read_to_string(&said).map_err(RepairError::file(&said))?;
     Ok(text.lines().map(str::to_owned).collect())
+}
+
+/// What is to be moved, and where to. What was set aside before is never replaced.
+fn moves(log: &Path, to: &Path) -> Result<Vec<(PathBuf, PathBuf)>, RepairError> {
+    let mut moves = Vec::new();
+    for entry in std::fs::read_dir(log).map_err(RepairError::file(log))? {
+        let name = entry.map_err(RepairError::file(log))?.file_name();
+        if KEPT.iter().any(|kept| name == *kept) {
+            continue;
+        }
+        let (from, there) = (log.join(&name), to.join(&name));
+        // What was moved already may have been made again, empty, by whoever looked.
+        if there.exists() && from.is_dir() && std::fs::remove_dir(&from).is_ok() {
+            continue;
+        }
+        // A file that was not whole yet says nothing.
+        if there.exists() && from.extension().is_none_or(|it| it != "new") {
+            return Err(RepairError::Occupied(there));
+        }
+        moves.push((from, there));
+    }
+    Ok(moves)
 }

@@ -3,6 +3,7 @@
 
 mod export;
 mod finding;
+mod loss;
 mod pass;
 mod tiles;
 mod verify;
@@ -48,6 +49,12 @@ pub struct View {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ViewError {
+    /// There is no log.
+    #[error("there is no audit log in `{}`", .path.display())]
+    NoLog {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The entries cannot be read.
     #[error("the entries of the log cannot be read")]
     Read(#[from] ReadError),
@@ -105,6 +112,10 @@ impl ViewError {
     #[must_use]
     pub const fn help(&self) -> &'static str {
         match self {
+            Self::NoLog { .. } => {
+                "name the directory that holds `checkpoint` and `segments`: `audit` in the data \
+                 directory, or a copy of it"
+            }
             Self::Read(_) | Self::Tree(_) => {
                 "`haechi audit verify` says what is wrong with the log"
             }
@@ -170,9 +181,14 @@ impl View {
     ///
     /// # Errors
     ///
-    /// [`ViewError::Read`] when there is none.
+    /// [`ViewError::NoLog`] when there is none.
     pub fn open(directory: &Path) -> Result<Self, ViewError> {
-        let reader = Reader::open(directory)?;
+        let reader = Reader::open(directory).map_err(|error| match error {
+            ReadError::File { source, .. } if is_absent(&source) => {
+                ViewError::NoLog { path: directory.to_owned() }
+            }
+            error => ViewError::Read(error),
+        })?;
         Ok(Self { directory: directory.to_owned(), reader, cursor: Mutex::default() })
     }
 
@@ -296,6 +312,10 @@ impl View {
             Err(source) => Err(ViewError::File { path, source }),
         }
     }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// Reads one byte more than a note may have, so that a longer one is told from a note.

@@ -14,12 +14,12 @@ use crate::scan::{Frames, Step};
 use crate::segment;
 use crate::stored::{self, StoredTiles, TreeWriter};
 use crate::tail::Surroundings;
-use crate::tile::{TileBuilder, TileError, TileReader};
+use crate::tile::{Tile, TileBuilder, TileError, TileReader};
 use crate::tree::{CompactTree, Hash, Node, Nodes as _};
 
-/// The newest segments of at most so many bytes are read whole on opening. What lies before them
-/// is covered by the tree, and read by `haechi audit verify`.
-const READ_BYTES: u64 = 256 << 20;
+/// So much is read on opening. What lies before it is covered by the tree, and read later
+/// ([`super::reread`]), or by `haechi audit verify`.
+pub(crate) const READ_BYTES: u64 = 256 << 20;
 
 /// The tree of the last checkpoint.
 #[derive(Debug)]
@@ -30,27 +30,67 @@ pub(crate) struct Grown {
     pub(crate) signed: SignedCheckpoint,
 }
 
-/// Finds the last checkpoint and holds the `entries` entries that can be read against it. A new log
-/// gets its first checkpoint, over nothing, before there is anything in it.
+/// As [`look`]; then a new log gets its first checkpoint, over nothing, before there is anything in
+/// it, and a log that is whole gets back what is missing beside its entries.
 pub(crate) fn check(
     around: &Surroundings,
     signing: &Signing,
     segments: &[Segment],
     entries: u64,
 ) -> Result<Grown, OpenError> {
+    let look = Look { around, signing, most_bytes: READ_BYTES };
+    let grown = match self::look(&look, segments, entries)? {
+        None => Grown { tree: TileBuilder::new(), signed: first(around, signing)? },
+        Some(Held { stored: true, grown }) => grown,
+        Some(Held { grown, .. }) => {
+            let size = grown.signed.checkpoint.size();
+            tracing::info!(entries = size, "the hashes of the audit log's tree are stored anew");
+            let disk = std::sync::Arc::clone(&around.disk);
+            let mut writer = TreeWriter::new(&around.config.directory, disk);
+            grow(around, size, segments, |tile, bytes| writer.write(tile, bytes))?;
+            writer.write_partial(&grown.tree);
+            grown
+        }
+    };
+    write_verifier_keys(around, signing)?;
+    Ok(grown)
+}
+
+/// What is looked at, and how far.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look<'a> {
+    pub(crate) around: &'a Surroundings,
+    pub(crate) signing: &'a Signing,
+    /// The newest segments of at most so many bytes are read, and the newest in any case.
+    pub(crate) most_bytes: u64,
+}
+
+/// What [`look`] found.
+#[derive(Debug)]
+pub(crate) struct Held {
+    grown: Grown,
+    /// Whether the stored hashes lead to it.
+    stored: bool,
+}
+
+/// Finds the last checkpoint and holds the `entries` entries that can be read against it. Changes
+/// nothing. `None`: there is nothing yet, and no checkpoint.
+pub(crate) fn look(
+    look: &Look<'_>,
+    segments: &[Segment],
+    entries: u64,
+) -> Result<Option<Held>, OpenError> {
+    let Look { around, signing, .. } = *look;
     let log = &around.config.directory;
     let path = checkpoint_path(log);
     let signed = match std::fs::read(&path) {
         Ok(bytes) => read(&bytes, around, signing)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && entries == 0 => {
-            first(around, signing)?
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && entries == 0 => return Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(OpenError::NoCheckpoint { entries });
         }
         Err(error) => return Err(OpenError::file(&path)(error)),
     };
-    write_verifier_keys(around, signing)?;
     let size = signed.checkpoint.size();
     if size > entries {
         return Err(OpenError::Shorter { signed: size, found: entries });
@@ -60,8 +100,8 @@ pub(crate) fn check(
     if begins > pruned {
         return Err(OpenError::Shorter { signed: size, found: begins });
     }
-    let tree = grown(around, &signed.checkpoint, segments)?;
-    Ok(Grown { tree, signed })
+    let (tree, stored) = tree_of(look, &signed.checkpoint, segments)?;
+    Ok(Some(Held { grown: Grown { tree, signed }, stored }))
 }
 
 fn read(
@@ -109,19 +149,21 @@ fn write_verifier_keys(around: &Surroundings, signing: &Signing) -> Result<(), O
     written.map_err(OpenError::file(&path))
 }
 
-/// The tree of `checkpoint`: from the stored hashes where they lead to its root and the newest
-/// entries are theirs, otherwise from the entries.
-fn grown(
-    around: &Surroundings,
+/// The tree of `checkpoint`: from the stored hashes (`true`) where they lead to its root and the
+/// newest entries are theirs, otherwise from the entries.
+fn tree_of(
+    look: &Look<'_>,
     checkpoint: &Checkpoint,
     segments: &[Segment],
-) -> Result<TileBuilder, OpenError> {
-    match from_tiles(around, checkpoint, segments) {
-        Ok(tree) => Ok(tree),
+) -> Result<(TileBuilder, bool), OpenError> {
+    match from_tiles(look, checkpoint, segments) {
+        Ok(tree) => Ok((tree, true)),
         Err(Doubt::Entry(error)) => Err(error),
         Err(Doubt::Tiles) => {
-            tracing::info!(entries = checkpoint.size(), "the audit log's tree is made anew");
-            from_entries(around, checkpoint, segments)
+            let (size, root) = (checkpoint.size(), checkpoint.root());
+            let tree = grow(look.around, size, segments, |_, _| ())?;
+            let same = tree.tree().size() == size && tree.tree().root() == root;
+            if same { Ok((tree, false)) } else { Err(OpenError::OtherTree { size }) }
         }
     }
 }
@@ -139,23 +181,24 @@ impl From<TileError<io::Error>> for Doubt {
 }
 
 fn from_tiles(
-    around: &Surroundings,
+    look: &Look<'_>,
     checkpoint: &Checkpoint,
     segments: &[Segment],
 ) -> Result<TileBuilder, Doubt> {
-    let stored = StoredTiles::new(&around.config.directory);
+    let stored = StoredTiles::new(&look.around.config.directory);
     let mut tiles = TileReader::open(checkpoint.size(), checkpoint.root(), stored)?;
-    let mut left = READ_BYTES;
-    for (place, (first, path)) in segments.iter().enumerate().rev() {
-        if *first >= checkpoint.size() {
-            continue;
-        }
+    let covered = segments.partition_point(|(first, _)| *first < checkpoint.size());
+    let mut left = look.most_bytes;
+    for (place, (first, path)) in segments.iter().enumerate().take(covered).rev() {
         let bytes = std::fs::metadata(path).map(|found| found.len());
         let bytes = bytes.map_err(|error| Doubt::Entry(OpenError::file(path)(error)))?;
-        let Some(rest) = left.checked_sub(bytes) else { break };
-        left = rest;
+        // The newest is read however large it is.
+        if bytes > left && place + 1 < covered {
+            break;
+        }
+        left = left.saturating_sub(bytes);
         let after = segments.get(place + 1).map_or(u64::MAX, |(first, _)| *first);
-        hold(&*around.disk, &mut tiles, (*first, path), after.min(checkpoint.size()))?;
+        hold(&*look.around.disk, &mut tiles, (*first, path), after.min(checkpoint.size()))?;
     }
     Ok(tiles.builder()?)
 }
@@ -189,18 +232,18 @@ fn hold(
     Ok(())
 }
 
-/// Hashes every entry, and stores the hashes anew.
-fn from_entries(
+/// The tree of the first `size` entries, as far as they can be read: every entry is hashed. Hands
+/// out each tile that is full.
+fn grow(
     around: &Surroundings,
-    checkpoint: &Checkpoint,
+    size: u64,
     segments: &[Segment],
+    mut full: impl FnMut(Tile, &[u8]),
 ) -> Result<TileBuilder, OpenError> {
-    let size = checkpoint.size();
     // Of what was given up only the hashes stand, which were made durable before.
     let begins = segments.first().map_or(0, |(first, _)| *first);
     let mut tree = stored::unchecked(&around.config.directory, begins)
         .map_err(|_| OpenError::OtherTree { size })?;
-    let mut writer = TreeWriter::new(&around.config.directory, std::sync::Arc::clone(&around.disk));
     for (first, path) in segments {
         // A segment that is missing in front, or between, shows as a wrong number here.
         if *first != CompactTree::size(tree.tree()) || *first >= size {
@@ -210,16 +253,10 @@ fn from_entries(
         let mut frames = Frames::new(file, *first);
         while frames.sequence() < size {
             match frames.step().map_err(OpenError::file(path))? {
-                Step::Entry(_, bytes) => {
-                    tree.push(Hash::leaf(bytes), |tile, bytes| writer.write(tile, bytes));
-                }
+                Step::Entry(_, bytes) => tree.push(Hash::leaf(bytes), &mut full),
                 Step::Blank | Step::Broken => break,
             }
         }
     }
-    writer.write_partial(&tree);
-    if tree.tree().size() == size && tree.tree().root() == checkpoint.root() {
-        return Ok(tree);
-    }
-    Err(OpenError::OtherTree { size })
+    Ok(tree)
 }

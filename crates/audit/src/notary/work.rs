@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::follow::{FollowError, Follower};
+use super::reread::Rereading;
 use super::signing::checkpoint_path;
 use super::{Grown, SignedCheckpoint, Signing};
 use crate::checkpoint::Checkpoint;
@@ -24,6 +25,7 @@ pub(crate) struct Notary {
     follower: Follower,
     tree: TileBuilder,
     stored: TreeWriter,
+    rereading: Rereading,
     /// Entries under the last checkpoint that was written.
     signed: u64,
     signed_at: Instant,
@@ -54,8 +56,9 @@ impl Notary {
         let disk = || Arc::clone(&around.disk);
         let follower = Follower::new(disk(), around.segments.clone(), signed);
         let stored = TreeWriter::new(&around.config.directory, disk());
-        let (tree, signed_at) = (grown.tree, Instant::now());
-        Self { shared, signing, follower, tree, stored, signed, signed_at, failing: None }
+        let rereading = Rereading::new(Arc::clone(&around), signing.config.reread);
+        let (tree, signed_at, failing) = (grown.tree, Instant::now(), None);
+        Self { shared, signing, follower, tree, stored, rereading, signed, signed_at, failing }
     }
 
     /// Works until the log is closed. The first checkpoint covers that it was opened.
@@ -74,6 +77,15 @@ impl Notary {
             if turn.stopping {
                 return;
             }
+            self.reread();
+        }
+    }
+
+    fn reread(&mut self) {
+        let newest = self.signing.checkpoints().borrow().clone();
+        let Some(newest) = newest else { return };
+        if let Err(error) = self.rereading.turn(&newest.checkpoint) {
+            self.report(Err(error.into()));
         }
     }
 
@@ -134,8 +146,10 @@ impl Notary {
             // The log says so itself.
             Err(SignError::Log(_)) => {}
             Err(SignError::Entries(FollowError::Missing(sequence))) => {
-                tracing::error!(sequence, "an entry of the audit log was changed behind its back");
-                gate.close(Trouble::Changed);
+                if gate.close(Trouble::Changed) {
+                    let help = "`haechi audit verify` tells more; `haechi audit repair` what to do";
+                    tracing::error!(sequence, help, "an entry of the audit log was changed");
+                }
             }
             Err(error) => {
                 let since = *self.failing.get_or_insert_with(|| {

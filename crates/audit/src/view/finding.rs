@@ -1,5 +1,7 @@
 //! What a verification can find, one name for each.
 
+use haechi_core::{Sid, Timestamp};
+
 use crate::checkpoint::{FollowError, TrustError};
 use crate::minimum::MinimumError;
 
@@ -127,6 +129,16 @@ pub enum Finding {
         /// By how many milliseconds.
         back_ms: u64,
     },
+    /// The log began in place of one that lost entries, and somebody accepted that.
+    #[error("a log before this one lost entries ({}), which was accepted at {at}{}", .detail.join(", "), by_text(.by.as_ref()))]
+    Lost {
+        /// When this log began, by its writer's clock.
+        at: Timestamp,
+        /// Who accepted it, by the random name; `None` where no entry says it.
+        by: Option<Sid>,
+        /// What was found, as fixed words and numbers.
+        detail: Vec<String>,
+    },
     /// The stored hashes are not those of the tree. They are a cache: nothing is lost.
     #[error("the stored hashes of the tree are missing or wrong")]
     StoredTree,
@@ -174,7 +186,7 @@ impl Finding {
     #[must_use]
     pub const fn weight(&self) -> Weight {
         match self {
-            Self::ClockBack { .. } | Self::StoredTree => Weight::Remark,
+            Self::ClockBack { .. } | Self::Lost { .. } | Self::StoredTree => Weight::Remark,
             Self::Witnesses { .. } => Weight::Open,
             _ => Weight::Change,
         }
@@ -218,6 +230,7 @@ impl Finding {
             Self::Untrusted { .. } => "untrusted",
             Self::Minimum(_) => "minimum",
             Self::ClockBack { .. } => "clock-back",
+            Self::Lost { .. } => "lost",
             Self::StoredTree => "stored-tree",
             Self::Witnesses { .. } => "witnesses",
         }
@@ -230,6 +243,10 @@ impl Finding {
             Self::ClockBack { .. } => {
                 "look whether the machine's clock was set back then; a witness's times tell more"
             }
+            Self::Lost { .. } => {
+                "what was left of it stands in `lost` in the log's directory: verify that with \
+                 `haechi audit verify --directory`"
+            }
             Self::StoredTree => "nothing is lost: the writer makes them anew when it starts",
             Self::Witnesses { .. } => "wait for the witnesses, or look why they do not cosign",
             Self::Checkpoint(error) | Self::Untrusted { source: error, .. } => error.help(),
@@ -240,6 +257,10 @@ impl Finding {
             }
         }
     }
+}
+
+fn by_text(by: Option<&Sid>) -> String {
+    by.map(|sid| format!(" by {}", sid.0)).unwrap_or_default()
 }
 
 fn entries(first: u64, count: u64) -> String {

@@ -11,7 +11,9 @@ use super::pass::Pass;
 use super::{Tally, Tell, View, ViewError, at};
 use crate::checkpoint::{Checkpoint, FollowError, Trust, TrustError, VerifiedCheckpoint};
 use crate::disk;
-use crate::segment::{self, Header, HeaderRead};
+use crate::entry;
+use crate::scan::{Frames, Step};
+use crate::segment;
 use crate::tree::{CompactTree, ConsistencyProof, Hash, Node, Nodes as _};
 
 /// Changed entries that are named one by one; more say nothing new.
@@ -141,6 +143,9 @@ impl View {
         });
         let pass = self.read_entries(demand, newest, &older, &mut report)?;
         self.judge(newest, &older, &pass, &mut report)?;
+        // It is believed where what it stands among is.
+        let loss = if report.is_changed() { None } else { self.loss() };
+        report.findings.extend(loss);
         tidy(&mut report.findings);
         Ok(report)
     }
@@ -325,7 +330,8 @@ impl View {
     }
 }
 
-/// The first entry of the segment to begin with.
+/// The first entry of the segment to begin with. What its first entry says of the time is believed,
+/// which is read and held against the checkpoint as all from there on, and no header is.
 fn begin(
     segments: &[(u64, PathBuf)],
     since: Option<Timestamp>,
@@ -335,11 +341,17 @@ fn begin(
     let since = since.before(CLOCK_SLACK).as_millis();
     for (first, path) in segments.iter().rev().filter(|(first, _)| *first <= size) {
         let file = disk::open_to_read(path).map_err(at(path))?;
-        match Header::read(file.as_ref()).map_err(at(path))? {
-            HeaderRead::Whole(header) if header.at_ms > since => {}
-            HeaderRead::Whole(_) => return Ok(*first),
-            // What it says cannot be trusted, so everything is read.
-            HeaderRead::Newer | HeaderRead::Broken => return Ok(0),
+        let mut frames = Frames::new(file, *first);
+        match frames.step().map_err(at(path))? {
+            Step::Entry(_, bytes) => match entry::stated(bytes) {
+                Some((_, at_ms)) if at_ms <= since => return Ok(*first),
+                Some(_) => {}
+                None => return Ok(0),
+            },
+            // It was begun just now.
+            Step::Blank => {}
+            // Everything is read, to say what is wrong.
+            Step::Broken => return Ok(0),
         }
     }
     Ok(0)

@@ -244,7 +244,9 @@ impl Board {
         }
         let gate = &self.shared.gate;
         match self.policy.missing {
-            Missing::Refuse if standing.missing => gate.close(Trouble::Unwitnessed),
+            Missing::Refuse if standing.missing => {
+                gate.close(Trouble::Unwitnessed);
+            }
             Missing::Refuse => gate.open(Trouble::Unwitnessed),
             Missing::Warn => {}
         }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use haechi_audit::checkpoint::{Checkpoint, Trust, VerifiedCheckpoint};
 use haechi_audit::note::VerifierKey;
+use haechi_audit::repair::Extent;
+use haechi_audit::retention::{Pruning, whole_segments};
 use haechi_audit::stored::StoredTiles;
 use haechi_audit::tile::TileReader;
 use haechi_audit::tree::{Node, Nodes as _};
@@ -278,13 +280,14 @@ fn a_loss_that_is_accepted_begins_another_log_that_says_so() {
     let folder = tempfile::tempdir().unwrap();
     written(folder.path(), 20);
     let clock = || Arc::new(ManualClock::at(NOW));
-    let healthy = repair::examine(&signed(folder.path()), clock()).unwrap();
+    let healthy = repair::examine(&signed(folder.path()), Extent::Everything, clock()).unwrap();
     assert!(healthy.is_none(), "{healthy:?}");
     let nothing = repair::accept_loss(signed(folder.path()), clock()).unwrap_err();
     assert!(matches!(nothing, repair::RepairError::NothingWrong), "{nothing:?}");
     forge(folder.path(), "\"tool7\"", "\"tool8\"");
     let before = std::fs::read(folder.path().join("checkpoint")).unwrap();
-    let loss = repair::examine(&signed(folder.path()), clock()).unwrap().unwrap();
+    let loss =
+        repair::examine(&signed(folder.path()), Extent::Everything, clock()).unwrap().unwrap();
     assert!(matches!(loss.problem, OpenError::Damaged { sequence: 15, .. }), "{loss:?}");
     assert!(open(folder.path()).is_err(), "looking changes nothing");
     let repaired = repair::accept_loss(signed(folder.path()), clock()).unwrap();
@@ -347,4 +350,146 @@ fn a_repair_that_was_cut_off_goes_on() {
     assert_eq!(repaired.detail, ["problem:no-checkpoint", "found:42"]);
     assert!(aside.join("tree").exists() && aside.join("segments").exists());
     written(folder.path(), 1);
+}
+
+#[test]
+fn a_log_that_began_anew_can_lose_everything_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = || Arc::new(ManualClock::at(NOW));
+    written(folder.path(), 20);
+    forge(folder.path(), "\"tool7\"", "\"tool8\"");
+    repair::accept_loss(signed(folder.path()), clock()).unwrap();
+    written(folder.path(), 3);
+    std::fs::remove_dir_all(folder.path().join("segments")).unwrap();
+    let loss =
+        repair::examine(&signed(folder.path()), Extent::Everything, clock()).unwrap().unwrap();
+    assert!(matches!(loss.problem, OpenError::Shorter { found: 0, .. }), "{loss:?}");
+    let repaired = repair::accept_loss(signed(folder.path()), clock()).unwrap();
+    assert_eq!(repaired.origin, format!("{ORIGIN}/3"));
+    assert_eq!(repaired.aside, folder.path().join("lost/2"));
+    written(folder.path(), 1);
+}
+
+#[test]
+fn what_was_set_aside_is_never_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = || Arc::new(ManualClock::at(NOW));
+    written(folder.path(), 20);
+    forge(folder.path(), "\"tool7\"", "\"tool8\"");
+    repair::accept_loss(signed(folder.path()), clock()).unwrap();
+    written(folder.path(), 3);
+    // As a copy brings it back that leaves the file out.
+    std::fs::remove_file(folder.path().join("generation")).unwrap();
+    let before = contents(folder.path());
+    let error = repair::accept_loss(signed(folder.path()), clock()).unwrap_err();
+    assert!(matches!(error, repair::RepairError::Occupied(_)), "{error:?}");
+    assert_eq!(contents(folder.path()), before);
+    std::fs::write(folder.path().join("generation"), "2\n").unwrap();
+    written(folder.path(), 1);
+}
+
+/// Every file of a log, with its bytes.
+fn contents(directory: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = std::collections::BTreeMap::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            found.insert(path, bytes);
+        }
+    }
+    found
+}
+
+#[test]
+fn whoever_looks_at_a_changed_log_changes_nothing_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    written(folder.path(), 300);
+    forge(folder.path(), "\"tool7\"", "\"tool8\"");
+    let level = folder.path().join("tree/0");
+    let mut hashes = std::fs::read(&level).unwrap();
+    // Another one than the entry's, so that the tree does not tell which entry it is.
+    hashes[100] ^= 1;
+    std::fs::write(&level, &hashes).unwrap();
+    std::fs::write(folder.path().join("verifier-key"), "somebody else's\n").unwrap();
+    let before = contents(folder.path());
+    let error = open(folder.path()).unwrap_err();
+    assert!(matches!(error, OpenError::OtherTree { .. }), "{error:?}");
+    let clock = Arc::new(ManualClock::at(NOW));
+    assert!(repair::examine(&signed(folder.path()), Extent::Everything, clock).unwrap().is_some());
+    assert_eq!(contents(folder.path()), before);
+}
+
+#[test]
+fn the_newest_segment_is_read_on_opening_however_large_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    written(folder.path(), 20);
+    forge(folder.path(), "\"tool7\"", "\"tool8\"");
+    let segment = std::fs::OpenOptions::new().write(true).open(&segments(folder.path())[0]);
+    segment.unwrap().set_len(300 << 20).unwrap();
+    let error = open(folder.path()).unwrap_err();
+    assert!(matches!(error, OpenError::Damaged { sequence: 15, .. }), "{error:?}");
+}
+
+/// A log whose opening reads the newest segment alone, with a changed entry before that.
+fn changed_far_back(directory: &Path) {
+    written(directory, 900);
+    forge(directory, "\"tool7\"", "\"tool8\"");
+    let segments = segments(directory);
+    assert!(segments.len() > 1, "{segments:?}");
+    let newest = std::fs::OpenOptions::new().write(true).open(segments.last().unwrap());
+    newest.unwrap().set_len(300 << 20).unwrap();
+}
+
+#[test]
+fn a_change_far_back_is_found_while_the_log_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    changed_far_back(folder.path());
+    let mut config = signed(folder.path());
+    config.notary.as_mut().unwrap().reread = Duration::from_millis(1);
+    runtime().block_on(async {
+        let log = open_with(config).unwrap();
+        until("calls are refused", || log.health().trouble == Some("changed")).await;
+        assert_eq!(log.intend(intent("refused")).await.unwrap_err(), RecordError::Changed);
+        log.close().await;
+    });
+}
+
+#[test]
+fn a_change_far_back_can_be_repaired() {
+    let folder = tempfile::tempdir().unwrap();
+    changed_far_back(folder.path());
+    let clock = || Arc::new(ManualClock::at(NOW));
+    let examine = |extent| repair::examine(&signed(folder.path()), extent, clock()).unwrap();
+    assert!(examine(Extent::Opening).is_none());
+    let loss = examine(Extent::Everything).unwrap();
+    assert!(matches!(loss.problem, OpenError::Damaged { sequence: 15, .. }), "{loss:?}");
+    repair::accept_loss(signed(folder.path()), clock()).unwrap();
+    written(folder.path(), 1);
+}
+
+#[test]
+fn a_log_that_is_read_again_and_again_while_it_is_pruned_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = signed(folder.path());
+    config.notary.as_mut().unwrap().reread = Duration::from_micros(1);
+    runtime().block_on(async {
+        let log = open_with(config).unwrap();
+        for round in 0..6 {
+            for n in 0..300 {
+                call(&log, &format!("tool{round}-{n}")).await;
+            }
+            log.checkpoint_now().await.unwrap();
+            let whole = whole_segments(folder.path()).unwrap();
+            if let Some(last) = whole.last() {
+                // Whatever is left of it by now.
+                let _ = log.prune(&Pruning { minimum: last.last + 1, archived: None });
+            }
+        }
+        assert_eq!(log.health().trouble, None);
+        log.close().await;
+    });
+    assert!(whole_segments(folder.path()).unwrap().len() < 2);
 }

@@ -120,6 +120,28 @@ fn what_is_older_than_asked_for_is_left_to_the_stored_hashes() {
 }
 
 #[test]
+fn a_segment_that_says_it_is_older_hides_nothing_from_a_look_at_what_is_new() {
+    let log = Copy::new();
+    let (newest, changed) = (log.segments().list.last().unwrap().0, half_size() + 3);
+    assert!(changed < newest, "{changed} {newest}");
+    let mut segments = log.segments();
+    segments.frame(changed).entry[60] ^= 1;
+    segments.refit();
+    segments.write();
+    let path = segments_path(log.path(), newest);
+    let mut bytes = std::fs::read(&path).unwrap();
+    // The time in the header, and its checksum.
+    bytes[28..36].copy_from_slice(&NOW.as_millis().to_le_bytes());
+    let sum = crc32c::crc32c(&bytes[..252]);
+    bytes[252..256].copy_from_slice(&sum.to_le_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    let trust = trust();
+    let since = Some(NOW.after(Duration::from_secs(7200)));
+    let report = log.ask(&Demand { since, ..Demand::new(&trust) });
+    assert_eq!(report.findings, [Finding::Changed { index: changed }]);
+}
+
+#[test]
 fn stored_hashes_are_a_cache() {
     let spoil: [fn(&Path); 3] = [
         |tree| std::fs::remove_dir_all(tree).unwrap(),

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
-use haechi_assembly::{Rooms, Settings, SettingsError, policy_source};
+use haechi_assembly::{Log, Rooms, Settings, SettingsError, policy_source};
 use haechi_audit::OpenError;
-use haechi_audit::repair::RepairError;
+use haechi_audit::repair::{Extent, RepairError};
 use haechi_core::{Clock as _, UpstreamName};
 use haechi_policy::{Matrix, Policy};
 use serde_json::{Value, json};
@@ -162,7 +162,7 @@ impl Findings {
             return Ok(());
         }
         let rooms = Rooms::open(settings, directory).await?;
-        match rooms.examine_log(settings).await {
+        match rooms.examine_log(settings, &Log::Gateway, Extent::Opening).await {
             Ok(None) | Err(RepairError::Open(OpenError::Locked { .. })) => {}
             Ok(Some(loss)) => {
                 let wrong = super::audit::repair::wrong(context, &loss.problem);

@@ -12,6 +12,7 @@ use haechi_core::{Credentials, Secret, UpstreamName};
 use haechi_identity::Audience;
 use tracing::level_filters::LevelFilter;
 
+use super::audit::repair::refused;
 use super::carriers::{name_of, program};
 use super::context::Context;
 use super::failure::Failure;
@@ -59,7 +60,9 @@ impl Run {
         let credentials = self.credentials()?;
         let directory = context.directory(&settings)?;
         let log = Log::Run(name.as_str().to_owned());
-        let assembly = Assembly::open(&settings, directory, &log).await?;
+        let assembly = Assembly::open(&settings, directory, &log).await;
+        let named = format!("run/{}", name.as_str());
+        let assembly = assembly.map_err(|error| refused(context, &named, error))?;
         let logging = start_logging(&settings, &assembly)?;
         announce(context, &settings, &assembly);
         let upstream = settings.upstreams.first();

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
 
-use super::audit::repair::refused;
+use super::audit::repair::{GATEWAY, refused};
 use super::carriers::Carriers;
 use super::context::Context;
 use super::desk;
@@ -44,7 +44,7 @@ impl Serve {
         let directory = context.directory(&settings)?;
         let listener = listen(settings.listen.address).await?;
         let assembly = Assembly::open(&settings, directory, &Log::Gateway).await;
-        let assembly = assembly.map_err(|error| refused(context, error))?;
+        let assembly = assembly.map_err(|error| refused(context, GATEWAY, error))?;
         let stop = stop_signals()?;
         serve(Serving { settings, assembly, listener, language: context.language, stop }).await
     }

@@ -122,6 +122,32 @@ fn run_without_settings_is_owned_and_recorded() {
 }
 
 #[test]
+fn a_log_of_run_that_was_changed_is_repaired_by_its_name() {
+    let home = Home::empty();
+    let arguments = ["run", "--", HAECHI, "sample-server"];
+    converse(&home, &arguments, &[], &[HELLO, READY, WEATHER]);
+    let segment = home.path("data/run/haechi/segments/00000000000000000000.seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let place = bytes.windows(11).position(|window| window == b"get_weather").unwrap();
+    bytes[place] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    // Settings that lie in the present folder are the gateway's, and not this log's.
+    home.write_settings("[audit]\norigin = \"other.example/audit\"\n");
+    let refused = home.run(&arguments);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    let command = "haechi audit repair --log run/haechi --accept-loss";
+    assert!(refused.err.contains(command), "{refused:?}");
+    let looked = home.run(&["audit", "repair", "--log", "run/haechi"]);
+    assert!(looked.code == Some(1) && looked.out.contains(command), "{looked:?}");
+    assert_eq!(home.run(&["audit", "repair", "--log", "run/other"]).code, Some(2));
+    home.good(&["audit", "repair", "--log", "run/haechi", "--accept-loss"]);
+    let verified = home.good(&["audit", "verify", "--log", "run/haechi"]).out;
+    assert!(verified.contains("lost entries (generation:1"), "{verified}");
+    let again = converse(&home, &arguments, &[], &[HELLO, READY, WEATHER]);
+    assert!(again[1]["result"].is_object(), "{again:?}");
+}
+
+#[test]
 fn run_with_settings_permits_what_they_say() {
     let home = Home::with_sample("[roles.owner]\nallow = [\"sample:secure_*\"]\n");
     let arguments = ["run", "--config", "haechi.toml", "--name", "sample"];

@@ -1,23 +1,30 @@
 //! A log that lost entries: what is wrong with it, and going on without them.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use haechi_assembly::{Act, AssemblyError, Work, WorkState};
-use haechi_audit::repair::{Loss, RepairError, Repaired};
-use haechi_audit::view::{Demand, View, Weight};
+use haechi_assembly::{Act, AssemblyError, Log, Rooms, Settings, Work, WorkState};
+use haechi_audit::repair::{Extent, Loss, RepairError, Repaired};
+use haechi_audit::view::{Demand, Finding, View, Weight};
 use haechi_audit::{OpenError, Reader};
 use haechi_core::Timestamp;
 use serde_json::json;
 
+use super::finding;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, NO, chain};
-use crate::cli::table::json as print_json;
+use crate::cli::table::{json as print_json, visible};
+
+/// The gateway's own log.
+pub(in crate::cli) const GATEWAY: &str = "audit";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Repair {
+    /// Which log of the data directory: `audit`, which is the gateway's own, or `run/INSTANCE`
+    #[arg(long, value_name = "NAME", default_value = GATEWAY)]
+    log: String,
     /// Set the log aside as it is, and begin another whose first entry says what was lost
     #[arg(long)]
     accept_loss: bool,
@@ -32,10 +39,11 @@ impl Repair {
         context: &Context,
         out: &mut dyn Write,
     ) -> Result<ExitCode, Failure> {
-        let settings = context.settings()?;
         let rooms = context.rooms().await?;
-        let Some(loss) = rooms.examine_log(&settings).await.map_err(|error| of_repair(&error))?
-        else {
+        let (log, directory) = self.which(context, &rooms)?;
+        let settings = settings(context, &log)?;
+        let examined = rooms.examine_log(&settings, &log, Extent::Everything).await;
+        let Some(loss) = examined.map_err(|error| of_repair(&error))? else {
             if self.json {
                 print_json(out, &json!({ "ok": true }))?;
             } else {
@@ -44,7 +52,7 @@ impl Repair {
             }
             return Ok(ExitCode::SUCCESS);
         };
-        let found = Found::look(&rooms.directory.audit());
+        let found = Found::look(&directory);
         if !self.json {
             found.tell(context, &loss, out)?;
         }
@@ -52,14 +60,15 @@ impl Repair {
             if self.json {
                 print_json(out, &found.json(&loss, None))?;
             } else {
-                writeln!(out, "{}", how(context))?;
+                writeln!(out, "{}", how(context, &self.log))?;
             }
             return Ok(ExitCode::from(NO));
         }
-        let repaired = rooms.accept_loss(&settings).await.map_err(|error| of_repair(&error))?;
+        let repaired = rooms.accept_loss(&settings, &log).await;
+        let repaired = repaired.map_err(|error| of_repair(&error))?;
         let mut detail = repaired.detail.clone();
         detail.push(format!("origin:{}", repaired.origin));
-        let object = "audit".to_owned();
+        let object = self.log.clone();
         let (work, state) = (Work::AuditRepair, WorkState::Done);
         context.administer(Act::Record { work, object, state, detail }).await?;
         if self.json {
@@ -71,11 +80,37 @@ impl Repair {
     }
 }
 
-/// Why a gateway does not start, in the reader's language where its log lost entries.
-pub(in crate::cli) fn refused(context: &Context, error: AssemblyError) -> Failure {
+impl Repair {
+    /// The log that is meant, and where it is.
+    fn which(&self, context: &Context, rooms: &Rooms) -> Result<(Log, PathBuf), Failure> {
+        if self.log == GATEWAY {
+            return Ok((Log::Gateway, rooms.directory.audit()));
+        }
+        let logs = haechi_audit::logs(rooms.directory.path())
+            .map_err(|error| Failure::unknown(format!("the logs cannot be listed: {error}")))?;
+        let found = logs.into_iter().find(|(name, _)| *name == self.log);
+        let instance = self.log.strip_prefix("run/");
+        let (Some((_, directory)), Some(instance)) = (found, instance) else {
+            let none = context.say("there is no such log", "그런 로그가 없습니다");
+            return Err(Failure::unknown(none).help("`haechi audit verify` names those there are"));
+        };
+        Ok((Log::Run(instance.to_owned()), directory))
+    }
+}
+
+/// As the log's writer has them: `haechi run` leaves those of the present folder alone.
+fn settings(context: &Context, log: &Log) -> Result<Settings, Failure> {
+    match log {
+        Log::Run(_) if context.common.config.is_none() => Ok(Settings::standard()),
+        _ => context.settings(),
+    }
+}
+
+/// Why the log `log` is not opened, in the reader's language where it lost entries.
+pub(in crate::cli) fn refused(context: &Context, log: &str, error: AssemblyError) -> Failure {
     match &error {
         AssemblyError::Audit(problem) if is_loss(problem) => {
-            Failure::unknown(wrong(context, problem)).help(how(context))
+            Failure::unknown(wrong(context, problem)).help(how(context, log))
         }
         _ => error.into(),
     }
@@ -106,8 +141,8 @@ struct Found {
     last: Option<(u64, Timestamp)>,
     /// When the newest checkpoint was written.
     signed_at: Option<Timestamp>,
-    /// What reading all of it found, in words.
-    findings: Vec<String>,
+    /// What reading all of it found.
+    findings: Vec<Finding>,
 }
 
 /// Findings that are told; `haechi audit verify` tells them all.
@@ -132,7 +167,7 @@ impl Found {
     fn tell(&self, context: &Context, loss: &Loss, out: &mut dyn Write) -> Result<(), Failure> {
         writeln!(out, "{}: {}", context.say("wrong", "문제"), wrong(context, &loss.problem))?;
         for finding in &self.findings {
-            writeln!(out, "- {finding}")?;
+            writeln!(out, "- {}", visible(&finding::text(context, finding)))?;
         }
         if let (Some(first), Some((last, at))) = (self.first, self.last) {
             let readable = context.say(
@@ -156,7 +191,7 @@ impl Found {
             "ok": repaired.is_some(),
             "problem": chain(&loss.problem),
             "detail": loss.detail,
-            "findings": self.findings,
+            "findings": self.findings.iter().map(|finding| chain(finding)).collect::<Vec<_>>(),
             "first": self.first,
             "last": self.last.map(|(last, _)| last),
             "last_at": self.last.map(|(_, at)| at.to_string()),
@@ -168,12 +203,12 @@ impl Found {
 }
 
 /// What is wrong with single entries, as far as the log's own keys tell.
-fn findings(directory: &Path) -> Option<Vec<String>> {
+fn findings(directory: &Path) -> Option<Vec<Finding>> {
     let view = View::open(directory).ok()?;
     let trust = view.own_trust().ok()?;
     let report = view.verify(&Demand::new(&trust)).ok()?;
-    let changed = report.findings.iter().filter(|finding| finding.weight() == Weight::Change);
-    Some(changed.take(MOST_FINDINGS).map(|finding| chain(finding)).collect())
+    let changed = report.findings.into_iter().filter(|it| it.weight() == Weight::Change);
+    Some(changed.take(MOST_FINDINGS).collect())
 }
 
 /// What is wrong, in the reader's language.
@@ -198,19 +233,24 @@ pub(in crate::cli) fn wrong(context: &Context, problem: &OpenError) -> String {
         OpenError::Minimum(_) => {
             "어디까지 정리했는지 적은 `minimum` 파일이 이 감사 로그의 것이 아닙니다".to_owned()
         }
+        OpenError::Unrepaired => "감사 로그를 따로 보관하던 중에 중단되었습니다".to_owned(),
         _ => english.clone(),
     };
     context.say(&english, &korean)
 }
 
-fn how(context: &Context) -> String {
+fn how(context: &Context, log: &str) -> String {
+    let which = if log == GATEWAY { String::new() } else { format!(" --log {log}") };
+    let command = format!("haechi audit repair{which} --accept-loss");
     context.say(
-        "calls are refused until this is settled: restore the directory from a backup; where there \
-         is none, `haechi audit repair --accept-loss` sets it aside, records the loss and begins a \
-         new log",
-        "해결될 때까지 호출은 거부됩니다. 백업에서 디렉터리를 복원하세요. 백업이 없으면 \
-         `haechi audit repair --accept-loss`가 로그를 따로 보관하고 손실을 기록한 뒤 새 로그를 \
-         시작합니다",
+        &format!(
+            "calls are refused until this is settled: restore the directory from a backup; where \
+             there is none, `{command}` sets it aside, records the loss and begins a new log"
+        ),
+        &format!(
+            "해결될 때까지 호출은 거부됩니다. 백업에서 디렉터리를 복원하세요. 백업이 없으면 \
+             `{command}`가 로그를 따로 보관하고 손실을 기록한 뒤 새 로그를 시작합니다"
+        ),
     )
 }
 
