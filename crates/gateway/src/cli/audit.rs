@@ -3,6 +3,7 @@
 mod archive;
 mod csv;
 mod export;
+mod finding;
 mod hold;
 mod keep;
 mod names;
@@ -78,7 +79,7 @@ pub(super) enum Audit {
     Hold(Hold),
     /// Say what is wrong with a log that lost entries; with `--accept-loss`, go on without them
     #[command(
-        after_long_help = "Example:\n  $ haechi audit repair\n  $ haechi audit repair --accept-loss\n\n\
+        after_long_help = "Example:\n  $ haechi audit repair\n  $ haechi audit repair --accept-loss\n  $ haechi audit repair --log run/files\n\n\
         Exit status: 0 nothing is wrong, or it was repaired; 1 entries are lost; 2 it could not be told."
     )]
     Repair(Repair),

@@ -60,6 +60,50 @@ fn an_auditor_verifies_remembers_and_is_told_what_was_changed() {
     assert!(json["logs"][0]["findings"][0]["entry"].is_u64(), "{json}");
     let korean = home.run(&["--lang", "ko", "audit", "verify"]);
     assert!(korean.out.contains("변경됨"), "{korean:?}");
+    assert!(korean.out.contains("번 항목이 변경되었습니다"), "{korean:?}");
+    assert!(!korean.out.contains("was changed") && !korean.out.contains("keep"), "{korean:?}");
+}
+
+#[test]
+fn where_there_is_no_log_the_next_step_is_another_folder() {
+    let home = Home::empty();
+    std::fs::create_dir(home.path("other")).unwrap();
+    home.write("other/notes", "nothing");
+    for folder in ["other", "none", "other/notes"] {
+        let none = home.run(&["audit", "verify", "--directory", folder]);
+        assert_eq!(none.code, Some(2), "{none:?}");
+        assert!(none.err.contains("there is no audit log in"), "{none:?}");
+        assert!(!none.err.contains("audit verify"), "{none:?}");
+    }
+    let korean = home.run(&["--lang", "ko", "audit", "verify", "--directory", "other"]);
+    assert!(korean.err.contains("감사 로그가 없습니다"), "{korean:?}");
+}
+
+#[test]
+fn an_auditor_is_told_of_a_loss_and_still_verifies_what_was_left() {
+    let home = home();
+    let key = home.good(&["audit", "key"]).out;
+    std::fs::write(home.path("key"), &key).unwrap();
+    change(&home.path("data/audit"));
+    assert_eq!(home.run(&["audit", "repair"]).code, Some(1));
+    home.good(&["audit", "repair", "--accept-loss"]);
+    let verified = home.good(&["audit", "verify"]).out;
+    assert!(verified.contains("audit: whole"), "{verified}");
+    assert!(verified.contains("a log before this one lost entries (generation:1"), "{verified}");
+    let json = home.good(&["audit", "verify", "--json"]).json();
+    let lost = &json["logs"][0]["findings"][0];
+    assert_eq!(lost["finding"], "lost", "{json}");
+    let shown = home.good(&["audit", "query", "--act", "audit.repair", "--json"]).out;
+    let act: serde_json::Value = serde_json::from_str(shown.lines().next().unwrap()).unwrap();
+    let by = act["sid"].as_str().unwrap();
+    assert!(lost["text"].as_str().unwrap().ends_with(&format!(" by {by}")), "{lost} {act}");
+    // Whoever kept the key learns of it too.
+    let kept = home.run(&["audit", "verify", "--key", "key"]);
+    assert_eq!(kept.code, Some(1), "{kept:?}");
+    let aside = ["audit", "verify", "--directory", "data/audit/lost/1", "--key", "key"];
+    let aside = home.run(&aside);
+    assert_eq!(aside.code, Some(1), "{aside:?}");
+    assert!(aside.out.contains("was changed"), "{aside:?}");
 }
 
 #[test]
@@ -139,6 +183,17 @@ fn a_log_shows_that_it_grew_and_is_exported_for_others() {
     assert!(grew.out.contains("grew from"), "{grew:?}");
     let json = home.good(&["audit", "consistency", "2", "5", "--json"]).json();
     assert!(json["proof"].as_array().is_some_and(|hashes| !hashes.is_empty()), "{json}");
+    std::fs::write(home.path("newer"), home.good(&["audit", "checkpoint"]).out).unwrap();
+    let older = home.path("older");
+    copy(&home.path("data/audit"), &older);
+    home.add_user("latest", "user", PASSWORD);
+    std::fs::write(home.path("newest"), home.good(&["audit", "checkpoint"]).out).unwrap();
+    let grown = ["audit", "consistency", "kept", "newest", "--directory", "data/audit"];
+    home.good(&grown);
+    // A copy of before has less than the log has signed since.
+    let set_back = home.run(&["audit", "consistency", "kept", "newest", "--directory", "older"]);
+    assert_eq!(set_back.code, Some(1), "{set_back:?}");
+    home.good(&["audit", "consistency", "kept", "newer", "--directory", "older"]);
     assert_eq!(home.run(&["audit", "consistency", "5", "2"]).code, Some(1));
     assert_eq!(home.run(&["audit", "consistency", "5", "200000"]).code, Some(2));
     let first = home.good(&["audit", "export-tiles", "out", "--json"]).json();

@@ -67,10 +67,12 @@ impl Prove {
 
     /// The log that has the entry, its place there and its bytes.
     fn find(&self, context: &Context) -> Result<(Named, u64, Vec<u8>), Failure> {
-        let none = || Failure::no(format!("there is no entry `{}`", visible(&self.entry)));
-        let number = self.entry.parse::<u64>().ok();
-        let named = self.entry.rsplit_once('-');
-        let named = named.and_then(|(node, index)| Some((node, index.parse::<u64>().ok()?)));
+        let none = || {
+            let entry = visible(&self.entry);
+            let english = format!("there is no entry `{entry}`");
+            Failure::no(context.say(&english, &format!("`{entry}` 항목이 없습니다")))
+        };
+        let (number, named) = (self.entry.parse::<u64>().ok(), Entry::split_id(&self.entry));
         let index = number.or_else(|| named.map(|(_, index)| index)).ok_or_else(none)?;
         let logs = match number {
             Some(_) => vec![self.which.one(context)?],
@@ -169,6 +171,10 @@ impl Consistency {
             Some(new) => side(new, &view, &trust, newest)?,
             None => newest.clone(),
         };
+        if new.size() > newest.size() {
+            // The log itself has signed more than it holds now.
+            newest.follows(&new, None).map_err(|error| no(&error, error.help()))?;
+        }
         let proof = if old.size() == 0 || old.size() >= new.size() {
             None
         } else {

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::super::context::Context;
 use super::super::failure::{COULD_NOT_TELL, Failure, NO, chain};
 use super::super::table::{json as print_json, visible};
+use super::finding;
 use super::when::moment;
 use super::whom::{Named, Which, Whom, of, read, write};
 
@@ -112,9 +113,10 @@ impl Verify {
             }
         };
         for finding in &report.findings {
-            writeln!(out, "  {}: {}", weight(context, finding), visible(&chain(finding)))?;
+            let text = finding::text(context, finding);
+            writeln!(out, "  {}: {}", weight(context, finding), visible(&text))?;
             let next = context.say("next", "다음 단계");
-            writeln!(out, "    {next}: {}", finding.help())?;
+            writeln!(out, "    {next}: {}", finding::next(context, finding))?;
         }
         for line in lines(context, report) {
             writeln!(out, "  {}", visible(&line))?;

@@ -1,6 +1,7 @@
 //! Which log is meant, and whose word is taken for it.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -51,7 +52,7 @@ impl Which {
     /// All logs that are meant: one, or every one of the data directory.
     pub(super) fn all(&self, context: &Context) -> Result<Vec<Named>, Failure> {
         if let Some(directory) = &self.directory {
-            return Ok(vec![open(directory.display().to_string(), directory)?]);
+            return Ok(vec![open(context, directory.display().to_string(), directory)?]);
         }
         let settings = context.settings()?;
         let data = context.directory(&settings)?;
@@ -61,11 +62,20 @@ impl Which {
         let found: Vec<_> = logs.iter().filter(|log| wanted(log)).collect();
         if found.is_empty() {
             let names: Vec<&str> = logs.iter().map(|(name, _)| name.as_str()).collect();
-            let help = format!("there are: {}", visible(&names.join(", ")));
+            let help = if names.is_empty() {
+                context.say(
+                    "one begins when a program that writes it starts, such as `haechi serve`",
+                    "로그는 `haechi serve`처럼 그것을 쓰는 프로그램이 시작할 때 만들어집니다",
+                )
+            } else {
+                let names = visible(&names.join(", "));
+                context.say(&format!("there are: {names}"), &format!("있는 로그: {names}"))
+            };
             let none = context.say("there is no such log", "그런 로그가 없습니다");
             return Err(Failure::unknown(none).help(help));
         }
-        found.into_iter().map(|(name, directory)| open(name.clone(), directory)).collect()
+        let open = |(name, directory): &(String, PathBuf)| open(context, name.clone(), directory);
+        found.into_iter().map(open).collect()
     }
 
     /// The one log that is meant: the gateway's own, unless another is named.
@@ -77,8 +87,20 @@ impl Which {
     }
 }
 
-fn open(name: String, directory: &Path) -> Result<Named, Failure> {
-    View::open(directory).map(|view| Named { name, view }).map_err(|error| of(&error))
+fn open(context: &Context, name: String, directory: &Path) -> Result<Named, Failure> {
+    match View::open(directory) {
+        Ok(view) => Ok(Named { name, view }),
+        Err(error @ ViewError::NoLog { .. }) => {
+            let korean = format!("`{}`에 감사 로그가 없습니다", directory.display());
+            let help = context.say(
+                error.help(),
+                "`checkpoint`와 `segments`가 있는 디렉터리를 지정하세요. 데이터 디렉터리의 `audit` \
+                 또는 그 사본입니다",
+            );
+            Err(Failure::unknown(context.say(&chain(&error), &korean)).help(help))
+        }
+        Err(error) => Err(of(&error)),
+    }
 }
 
 /// A log that does not answer.
@@ -178,8 +200,11 @@ pub(super) fn read(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
 /// Writes a file under its name whole, or not at all.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let half = path.with_added_extension("half");
-    let written = std::fs::write(&half, bytes).and_then(|()| std::fs::rename(&half, path));
-    written.map_err(|error| {
+    let written = std::fs::File::create(&half).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.and_then(|()| std::fs::rename(&half, path)).map_err(|error| {
         Failure::unknown(format!("`{}` cannot be written: {error}", path.display()))
     })
 }

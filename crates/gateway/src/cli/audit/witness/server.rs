@@ -1,7 +1,10 @@
 //! The witness's HTTP: one request of the protocol, with limits on connections, size and time.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +26,8 @@ use crate::server::{Accepted, Tls};
 
 /// Connections at once. A log keeps one, or opens one for each checkpoint.
 const CONNECTIONS: usize = 256;
+/// Connections of one address at once, but for this machine's: a stranger leaves room for the logs.
+const CONNECTIONS_OF_ONE: usize = 32;
 /// How long the head of a request may take, and a kept connection be idle.
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
 /// How long a body may take.
@@ -46,6 +51,7 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) {
     let (places, graceful) = (Arc::new(Semaphore::new(CONNECTIONS)), GracefulShutdown::new());
+    let callers = Arc::new(Callers::default());
     let cut = CancellationToken::new();
     if let Some(tls) = &tls {
         tokio::spawn(Arc::clone(tls).watch(stop.clone()));
@@ -60,11 +66,12 @@ pub(super) async fn serve(
             () = stop.cancelled() => break,
             accepted = accepted => accepted,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, peer)) = accepted else {
             // Out of descriptors, or the peer is gone already: neither ends the witness.
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
+        let Some(caller) = callers.admit(peer.ip()) else { continue };
         let watcher = graceful.watcher();
         let connection = connection(Arc::clone(&witness), stream, tls.clone(), watcher);
         let cut = cut.clone();
@@ -73,7 +80,7 @@ pub(super) async fn serve(
                 () = connection => {}
                 () = cut.cancelled() => {}
             }
-            drop(place);
+            drop((place, caller));
         });
     }
     drop(listener);
@@ -81,6 +88,53 @@ pub(super) async fn serve(
         tracing::warn!("requests were still running at the end");
     }
     cut.cancel();
+}
+
+/// How many connections each address has.
+#[derive(Debug, Default)]
+struct Callers(Mutex<HashMap<IpAddr, usize>>);
+
+impl Callers {
+    /// Counts one connection more of `address`; `None` when it has as many as it may have.
+    fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Caller> {
+        let address = prefix(address.to_canonical());
+        let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = callers.entry(address).or_default();
+        if *count >= CONNECTIONS_OF_ONE && !address.is_loopback() {
+            return None;
+        }
+        *count += 1;
+        Some(Caller { callers: Arc::clone(self), address })
+    }
+}
+
+/// One connection, counted while it lives.
+#[derive(Debug)]
+struct Caller {
+    callers: Arc<Callers>,
+    address: IpAddr,
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        let mut callers = self.callers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut count) = callers.entry(self.address) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
+/// Whoever has one address of IPv6 has its /64.
+fn prefix(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
+        }
+        address => address,
+    }
 }
 
 async fn connection(
@@ -190,4 +244,30 @@ fn not_allowed(allow: &'static str) -> Answer {
     let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "this method does nothing here\n");
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_leaves_room_for_others() {
+        let callers = Arc::new(Callers::default());
+        let admit = |address: &str| callers.admit(address.parse().unwrap());
+        let mut first: Vec<_> = (0..CONNECTIONS_OF_ONE).map(|_| admit("192.0.2.7")).collect();
+        assert!(first.iter().all(Option::is_some));
+        assert!(admit("192.0.2.7").is_none() && admit("::ffff:192.0.2.7").is_none());
+        let other = admit("192.0.2.8");
+        assert!(other.is_some());
+        let near: Vec<_> =
+            (0..CONNECTIONS_OF_ONE).map(|n| admit(&format!("2001:db8::{n:x}"))).collect();
+        assert!(near.iter().all(Option::is_some));
+        assert!(admit("2001:db8::ffff").is_none() && admit("2001:db8:0:1::1").is_some());
+        let here: Vec<_> = (0..CONNECTIONS).map(|_| admit("127.0.0.1")).collect();
+        assert!(here.iter().all(Option::is_some), "a proxy may be here");
+        first.pop();
+        assert!(admit("192.0.2.7").is_some());
+        drop((first, other, near, here));
+        assert!(callers.0.lock().unwrap().is_empty());
+    }
 }
