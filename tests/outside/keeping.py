@@ -13,6 +13,7 @@ import stat
 import threading
 
 import merkle
+import tlog
 from haechi import UNHURRIED, Gateway, upstream
 from stand import HAECHI, HERE, PYTHON, Checks, Process, ask, free_port, modern, run
 
@@ -159,7 +160,7 @@ def restarted(checks, gateway):
 
 def notes_text(note):
     """The certificate in a note that the log signed, and whether it did."""
-    return json.loads(note.body.split("\n", 1)[1])
+    return json.loads(note.text.split("\n", 1)[1])
 
 
 def erased(checks, gateway, token):
@@ -180,15 +181,16 @@ def erased(checks, gateway, token):
     status, out, err = haechi(gateway, "subject", "erase", "kim", "--ground", "a test", "--yes", "--certificate", str(file))
     checks.check("the person is erased", status == 0, f"{status} {out} {err}")
     keys = merkle.verifier_keys(log)
-    note = merkle.Note(file.read_text(), keys)
-    checks.check("the certificate is a note that the log signed", note.signed and note.body.startswith(f"{keys[0][0]}/erasure\n"))
-    changed = merkle.Note(file.read_text().replace('"erased"', '"not-erased"', 1), keys)
-    checks.check("a certificate that was changed is not", not changed.signed)
+    note, origin = tlog.Note(file.read_text()), tlog.Key(keys[0]).name
+    own = merkle.signed(note, keys) and note.text.startswith(f"{origin}/erasure\n")
+    checks.check("the certificate is a note that the log signed", own)
+    changed = tlog.Note(file.read_text().replace('"erased"', '"not-erased"', 1))
+    checks.check("a certificate that was changed is not", not merkle.signed(changed, keys))
     certificate = notes_text(note)
     logged = certificate["logged"]
     number = int(logged["entry"].rsplit("-", 1)[1])
     checks.check("it names the log and a checkpoint over the entry that tells of it",
-                 logged["origin"] == keys[0][0] and number < logged["size"], str(logged))
+                 logged["origin"] == origin and number < logged["size"], str(logged))
     now = dict(merkle.entries(log))
     told = json.loads(now[number])
     checks.check("that entry says whom", told["act"] == "subject.certify" and told["object"] == certificate["sid"], str(told))

@@ -1,27 +1,18 @@
 """The audit log, read by a program of its own: segments, the tree of RFC 6962, signed notes.
 
-Written from the standards (RFC 6962 section 2.1, C2SP signed-note, tlog-checkpoint) and from how
-ARCHITECTURE.md says entries lie on the disk; it shares nothing with the program under test.
+Written from the standards (RFC 6962 section 2.1) and from how ARCHITECTURE.md says entries lie on the
+disk; notes and checkpoints are read by tlog.py. It shares nothing with the program under test.
 """
 
-import base64
 import hashlib
 import json
 import pathlib
 import struct
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+import tlog
+from tlog import leaf, node
 
 HEADER_BYTES = 4096
-
-
-def leaf(entry):
-    return hashlib.sha256(b"\x00" + entry).digest()
-
-
-def node(left, right):
-    return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 class Tree:
@@ -47,66 +38,14 @@ class Tree:
         return root
 
 
-def inclusion_holds(index, size, leaf_hash, proof, root):
-    """RFC 9162 section 2.1.3.2."""
-    if index >= size:
-        return False
-    last, hash = size - 1, leaf_hash
-    for sibling in proof:
-        if last == 0:
-            return False
-        if index & 1 or index == last:
-            hash = node(sibling, hash)
-            while not index & 1 and index:
-                index, last = index >> 1, last >> 1
-        else:
-            hash = node(hash, sibling)
-        index, last = index >> 1, last >> 1
-    return last == 0 and hash == root
-
-
-class Note:
-    """A signed note, believed when one of `keys` signed it."""
-
-    def __init__(self, text, keys):
-        body, _, lines = text.rpartition("\n\n")
-        self.body = body + "\n"
-        self.signed = any(self.signed_by(line, key) for line in lines.splitlines() for key in keys)
-
-    def signed_by(self, line, key):
-        name, id, public = key
-        dash, space, rest = line.partition(" ")
-        found, _, signature = rest.partition(" ")
-        raw = base64.b64decode(signature)
-        if dash != "—" or found != name or raw[:4] != id:
-            return False
-        try:
-            Ed25519PublicKey.from_public_bytes(public).verify(raw[4:], self.body.encode())
-        except InvalidSignature:
-            return False
-        return True
-
-
 def verifier_keys(log):
-    """The keys in the file `verifier-key`: name, id, public key."""
-    keys = []
-    for line in (pathlib.Path(log) / "verifier-key").read_text().splitlines():
-        name, id, key = line.split("+", 2)
-        raw = base64.b64decode(key)
-        expected = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
-        if raw[0] == 1 and expected.hex() == id:
-            keys.append((name, expected, raw[1:]))
-    return keys
+    """The Ed25519 keys in the file `verifier-key`."""
+    lines = (pathlib.Path(log) / "verifier-key").read_text().splitlines()
+    return [line for line in lines if tlog.Key(line).kind == tlog.TEXT]
 
 
-class Checkpoint:
-    """What a checkpoint says, and whether the log signed it."""
-
-    def __init__(self, text, keys):
-        note = Note(text, keys)
-        self.origin, size, root = note.body.split("\n")[:3]
-        self.size, self.root = int(size), base64.b64decode(root)
-        self.signed = note.signed and any(name == self.origin for name, _, _ in keys)
+def signed(note, keys):
+    return any(note.times(key) for key in keys)
 
 
 def segment_entries(path):
@@ -146,17 +85,18 @@ def minimum(log, keys):
     path = pathlib.Path(log) / "minimum"
     if not path.exists():
         return 0
-    note = Note(path.read_text(), keys)
-    what, origin, index = note.body.splitlines()
-    assert note.signed and what == "haechi minimum v1" and origin == keys[0][0], "somebody else's minimum"
+    note = tlog.Note(path.read_text())
+    what, origin, index = note.text.splitlines()
+    own = what == "haechi minimum v1" and origin == tlog.Key(keys[0]).name
+    assert own and signed(note, keys), "somebody else's minimum"
     return int(index)
 
 
 def contradictions(log, checkpoints):
     """What of `checkpoints` (texts) the log as it lies there does not bear out, in words."""
     keys = verifier_keys(log)
-    found = [Checkpoint(text, keys) for text in checkpoints]
-    wrong = [f"not signed: {it.size}" for it in found if not it.signed]
+    found, names = [tlog.Checkpoint(text) for text in checkpoints], [tlog.Key(key).name for key in keys]
+    wrong = [f"not signed: {it.size}" for it in found if it.origin not in names or not signed(it, keys)]
     by_size = {}
     for it in found:
         if by_size.setdefault(it.size, it.root) != it.root:

@@ -152,13 +152,20 @@ class Note:
     def __init__(self, data):
         text, lines = data.rsplit("\n\n", 1)
         self.text, self.lines = text + "\n", lines.splitlines()
-        self.origin, size, encoded = self.text.split("\n")[:3]
-        self.size, self.root = int(size), base64.b64decode(encoded)
 
     def times(self, vkey):
         """The times of this key's good signatures."""
         key = Key(vkey)
         return [at for at in (key.time_of(self.text, line) for line in self.lines) if at is not None]
+
+
+class Checkpoint(Note):
+    """What a log says of itself, read."""
+
+    def __init__(self, data):
+        super().__init__(data)
+        self.origin, size, encoded = self.text.split("\n")[:3]
+        self.size, self.root = int(size), base64.b64decode(encoded)
 
 
 class Log:
@@ -201,7 +208,7 @@ class Watching:
         head, checkpoint = body.split("\n\n", 1)
         first, *proof = head.split("\n")
         old = int(first.removeprefix("old "))
-        note = Note(checkpoint)
+        note = Checkpoint(checkpoint)
         if not note.times(self.vkey):
             return 403, "text/plain", "not signed\n"
         last = self.seen.size if self.seen else 0

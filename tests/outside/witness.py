@@ -71,7 +71,7 @@ def protocol(checks, home):
         for old, size in zip([0, *sizes], sizes):
             answer = witness.add(log.request(old, size))
             lines = answer.body.decode().splitlines()
-            note = tlog.Note(log.checkpoint(size))
+            note = tlog.Checkpoint(log.checkpoint(size))
             note.lines += lines
             good = [len(note.times(key)) for key in witness.keys]
             checks.check(f"OpenSSL believes its cosignatures from {old} to {size}", good == [1, 1], answer)
@@ -201,11 +201,11 @@ def vkeys(one):
 
 def cosigned(one):
     path = log_of(one) / "cosigned"
-    return tlog.Note(path.read_text()) if path.exists() else None
+    return tlog.Checkpoint(path.read_text()) if path.exists() else None
 
 
 def until_seen(one, size, what="cosigned"):
-    wait_until(lambda: (cosigned(one) or tlog.Note("x\n0\n\n\n")).size >= size, what=what)
+    wait_until(lambda: (cosigned(one) or tlog.Checkpoint("x\n0\n\n\n")).size >= size, what=what)
 
 
 def metric(one, name):
@@ -378,7 +378,7 @@ def foreign(checks, port):
         good = [len(note.times(signer.vkey)) for signer in server.watching.signers]
         checks.check(f"a witness of our own making sees {note.size} entries grow", good == [1, 1], good)
         checks.check("and every proof holds", not set(server.answers) - {200, 403}, server.answers)
-        server.watching.seen = tlog.Note(tlog.Log("x").grow(2).checkpoint(1))
+        server.watching.seen = tlog.Checkpoint(tlog.Log("x").grow(2).checkpoint(1))
         server.watching.seen.size = 5
         wait_until(lambda: call(one) and "other entries among the first 5" in one.process.log(), seconds=40)
         checks.check("what it saw otherwise is said", True)
