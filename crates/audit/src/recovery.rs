@@ -260,15 +260,14 @@ impl Walk {
 fn first_to_walk(around: &Surroundings, segments: &[Segment]) -> Result<usize, OpenError> {
     for (first, path) in segments.iter().rev() {
         let file = around.disk.open(path).map_err(at(path))?;
-        match Header::read(file.as_ref()).map_err(at(path))? {
-            HeaderRead::Whole(header) if header.first == *first => {
-                if segment::read_mark(file.as_ref()).map_err(at(path))? > 0 {
-                    let after = segments.partition_point(|(first, _)| *first <= header.oldest_open);
-                    return Ok(after.saturating_sub(1));
-                }
-            }
+        let header = match Header::read(file.as_ref()).map_err(at(path))? {
+            HeaderRead::Whole(header) if header.first == *first => header,
             HeaderRead::Newer => return Err(OpenError::Newer { segment: segment::name(path) }),
-            _ => {}
+            HeaderRead::Whole(_) | HeaderRead::Broken => continue,
+        };
+        if segment::read_mark(file.as_ref()).map_err(at(path))? > 0 {
+            let after = segments.partition_point(|(first, _)| *first <= header.oldest_open);
+            return Ok(after.saturating_sub(1));
         }
     }
     Ok(0)
