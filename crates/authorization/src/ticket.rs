@@ -116,7 +116,6 @@ const fn purpose(kind: TicketKind) -> &'static str {
         TicketKind::Code => "haechi ticket code",
         TicketKind::Interaction => "haechi ticket interaction",
         TicketKind::Federation => "haechi ticket federation",
-        TicketKind::Link => "haechi ticket link",
         TicketKind::Passkey => "haechi ticket passkey",
         TicketKind::Assertion => "haechi ticket assertion",
     }

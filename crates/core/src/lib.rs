@@ -32,9 +32,9 @@ pub use event::{
 pub use fetch::{Answered, Exchange, Fetch, FetchError, Fetched, Post};
 pub use oauth_store::{
     AccountStore, BrowserSessionStore, ClientOrigin, ClientStore, ConsentStore, FactorKind,
-    FactorStore, GrantStore, LoginStore, RegistrationStore, Rotation, SecretDigest, StoredAccount,
+    FactorStore, GrantStore, LoginStore, Rotation, SecretDigest, StoredAccount,
     StoredBrowserSession, StoredClient, StoredConsent, StoredFactor, StoredGrant, StoredLogin,
-    StoredRefreshToken, StoredRegistration, Taken, Ticket, TicketKind, TicketStore,
+    StoredRefreshToken, Taken, Ticket, TicketKind, TicketStore,
 };
 pub use principal::{Means, Principal, Restriction};
 pub use protect::{

@@ -204,8 +204,6 @@ pub enum TicketKind {
     Interaction,
     /// A sign-in at another provider that is under way.
     Federation,
-    /// The linking of an account at an upstream that is under way.
-    Link,
     /// A passkey that is being made or used.
     Passkey,
     /// The `jti` of an assertion that must not be used again.
@@ -249,13 +247,6 @@ pub trait TicketStore: Send + Sync + fmt::Debug {
         sha256: &SecretDigest,
         now: Timestamp,
     ) -> Result<Option<Vec<u8>>, StoreError>;
-    /// Puts another body in a ticket that was not taken; `false` when there is none.
-    async fn replace(
-        &self,
-        kind: TicketKind,
-        sha256: &SecretDigest,
-        body: Vec<u8>,
-    ) -> Result<bool, StoreError>;
     /// Takes a ticket, in one step. One that was taken answers [`Taken::Before`] until it is forgotten,
     /// ended or not.
     async fn take(
@@ -438,36 +429,4 @@ pub trait AccountStore: Send + Sync + fmt::Debug {
     async fn remove(&self, sid: &Sid, upstream: &str) -> Result<bool, StoreError>;
     /// Removes all of a person; how many.
     async fn remove_all(&self, sid: &Sid) -> Result<u64, StoreError>;
-}
-
-/// What another authorization server calls this program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredRegistration {
-    /// The server's issuer, exactly.
-    pub issuer: String,
-    /// Where answers go: a registration holds for one redirection.
-    pub redirect_uri: String,
-    /// `client_id` there.
-    pub client_id: String,
-    /// The secret and what else was answered, sealed.
-    pub sealed: Vec<u8>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it ends; exclusive.
-    pub expires_at: Option<Timestamp>,
-}
-
-/// Where registrations at other authorization servers are kept. None of it raises the epoch.
-#[async_trait]
-pub trait RegistrationStore: Send + Sync + fmt::Debug {
-    /// Keeps a registration in the place of any before.
-    async fn keep(&self, registration: StoredRegistration) -> Result<(), StoreError>;
-    /// The registration at an issuer.
-    async fn find(
-        &self,
-        issuer: &str,
-        redirect_uri: &str,
-    ) -> Result<Option<StoredRegistration>, StoreError>;
-    /// Forgets one; `false` when there was none.
-    async fn remove(&self, issuer: &str, redirect_uri: &str) -> Result<bool, StoreError>;
 }

@@ -142,23 +142,6 @@ impl Federation {
         Ok(all.filter_map(named).collect())
     }
 
-    /// Takes a linked login away; `false` when there is none, and for the one the user came by,
-    /// which is who the user is.
-    ///
-    /// # Errors
-    ///
-    /// The store's.
-    pub async fn unlink(&self, user_id: &str, provider: &str) -> Result<bool, FederationError> {
-        let user = self.rooms.identity.user_by_id(user_id).await?;
-        let mut removed = false;
-        for (name, login) in self.logins(user_id).await? {
-            if name == provider && !is_home(&login, &user) {
-                removed |= self.rooms.logins.remove(&login.issuer, &login.subject).await?;
-            }
-        }
-        Ok(removed)
-    }
-
     /// The provider a user came by, with the login.
     pub(crate) async fn home_of(
         &self,

@@ -1,21 +1,18 @@
-//! Linked accounts, and registrations at other authorization servers, in memory.
+//! Linked accounts, in memory.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use haechi_core::{
-    AccountStore, RegistrationStore, Sid, StoreError, StoredAccount, StoredRegistration,
-};
+use haechi_core::{AccountStore, Sid, StoreError, StoredAccount};
 
 use super::{Memory, forgotten};
 use crate::rule::named;
 use crate::written::Written;
 
-/// What this program is at other authorization servers, for persons and by itself.
+/// What this program is at other authorization servers, for persons.
 #[derive(Default)]
 pub(super) struct Accounts {
     linked: BTreeMap<(Sid, String), StoredAccount>,
-    registrations: BTreeMap<(String, String), StoredRegistration>,
 }
 
 #[async_trait]
@@ -59,34 +56,6 @@ impl AccountStore for Memory {
             let before = linked.len();
             linked.retain(|_, account| account.sid != *sid);
             Ok(Written::Quiet(forgotten(before, linked.len())))
-        })
-    }
-}
-
-#[async_trait]
-impl RegistrationStore for Memory {
-    async fn keep(&self, registration: StoredRegistration) -> Result<(), StoreError> {
-        named("issuer", &registration.issuer)?;
-        self.write(|state| {
-            let place = (registration.issuer.clone(), registration.redirect_uri.clone());
-            state.accounts.registrations.insert(place, registration);
-            Ok(Written::Quiet(()))
-        })
-    }
-
-    async fn find(
-        &self,
-        issuer: &str,
-        redirect_uri: &str,
-    ) -> Result<Option<StoredRegistration>, StoreError> {
-        let place = (issuer.to_owned(), redirect_uri.to_owned());
-        self.read(|state| state.accounts.registrations.get(&place).cloned())
-    }
-
-    async fn remove(&self, issuer: &str, redirect_uri: &str) -> Result<bool, StoreError> {
-        let place = (issuer.to_owned(), redirect_uri.to_owned());
-        self.write(|state| {
-            Ok(Written::Quiet(state.accounts.registrations.remove(&place).is_some()))
         })
     }
 }

@@ -67,22 +67,6 @@ impl TicketStore for Memory {
         })
     }
 
-    async fn replace(
-        &self,
-        kind: TicketKind,
-        sha256: &SecretDigest,
-        body: Vec<u8>,
-    ) -> Result<bool, StoreError> {
-        self.write(|state| {
-            let standing = state.sign_ins.tickets.get_mut(&(kind, *sha256));
-            let Some((ticket, _)) = standing.filter(|(_, taken)| !*taken) else {
-                return Ok(Written::Quiet(false));
-            };
-            ticket.body = body;
-            Ok(Written::Quiet(true))
-        })
-    }
-
     async fn take(
         &self,
         kind: TicketKind,

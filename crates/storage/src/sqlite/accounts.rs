@@ -1,8 +1,7 @@
-//! Accounts that persons have linked, and registrations at other authorization servers.
+//! Accounts that persons have linked.
 
 use async_trait::async_trait;
-use haechi_core::StoredRegistration;
-use haechi_core::{AccountStore, RegistrationStore, Sid, StoreError, StoredAccount};
+use haechi_core::{AccountStore, Sid, StoreError, StoredAccount};
 use rusqlite::{Row, Transaction, params};
 
 use super::failure::Failure;
@@ -58,51 +57,6 @@ impl AccountStore for Sqlite {
     }
 }
 
-#[async_trait]
-impl RegistrationStore for Sqlite {
-    async fn keep(&self, registration: StoredRegistration) -> Result<(), StoreError> {
-        named("issuer", &registration.issuer)?;
-        self.write(move |transaction| {
-            let sql = "INSERT OR REPLACE INTO registrations
-                       (issuer, redirect_uri, client_id, sealed, created_at_ms, expires_at_ms)
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            let values = params![
-                registration.issuer,
-                registration.redirect_uri,
-                registration.client_id,
-                registration.sealed,
-                millis(registration.created_at),
-                registration.expires_at.map(millis),
-            ];
-            execute(transaction, sql, values)?;
-            Ok(Written::Quiet(()))
-        })
-        .await
-    }
-
-    async fn find(
-        &self,
-        issuer: &str,
-        redirect_uri: &str,
-    ) -> Result<Option<StoredRegistration>, StoreError> {
-        let (issuer, redirect_uri) = (issuer.to_owned(), redirect_uri.to_owned());
-        self.read(move |connection| {
-            let sql = "SELECT * FROM registrations WHERE issuer = ?1 AND redirect_uri = ?2";
-            one(connection, sql, params![issuer, redirect_uri], registration)
-        })
-        .await
-    }
-
-    async fn remove(&self, issuer: &str, redirect_uri: &str) -> Result<bool, StoreError> {
-        let (issuer, redirect_uri) = (issuer.to_owned(), redirect_uri.to_owned());
-        self.write_and_wipe(move |transaction| {
-            let sql = "DELETE FROM registrations WHERE issuer = ?1 AND redirect_uri = ?2";
-            Ok(Written::Quiet(execute(transaction, sql, params![issuer, redirect_uri])? == 1))
-        })
-        .await
-    }
-}
-
 fn keep(transaction: &Transaction<'_>, account: &StoredAccount) -> Result<bool, Failure> {
     if let Some(before) = account.revision.checked_sub(1) {
         let sql = "SELECT revision FROM linked_accounts WHERE sid = ?1 AND upstream = ?2";
@@ -139,16 +93,5 @@ fn account(row: &Row<'_>) -> Result<StoredAccount, Failure> {
         revision: read_count(row, "revision")?,
         created_at: moment(row, "created_at_ms")?,
         refreshed_at: optional_moment(row, "refreshed_at_ms")?,
-    })
-}
-
-fn registration(row: &Row<'_>) -> Result<StoredRegistration, Failure> {
-    Ok(StoredRegistration {
-        issuer: row.get("issuer")?,
-        redirect_uri: row.get("redirect_uri")?,
-        client_id: row.get("client_id")?,
-        sealed: row.get("sealed")?,
-        created_at: moment(row, "created_at_ms")?,
-        expires_at: optional_moment(row, "expires_at_ms")?,
     })
 }

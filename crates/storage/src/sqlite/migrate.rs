@@ -22,7 +22,7 @@ pub(crate) const SUBJECT_KEYS: Schema = Schema {
     steps: &[include_str!("../../migrations/subject_keys/0001_subject_keys.sql")],
 };
 
-const STORE_STEPS: [&str; 8] = [
+const STORE_STEPS: [&str; 9] = [
     include_str!("../../migrations/sqlite/0001_users.sql"),
     include_str!("../../migrations/sqlite/0002_keys.sql"),
     include_str!("../../migrations/sqlite/0003_revocations.sql"),
@@ -31,6 +31,7 @@ const STORE_STEPS: [&str; 8] = [
     include_str!("../../migrations/sqlite/0006_people.sql"),
     include_str!("../../migrations/sqlite/0007_oauth.sql"),
     include_str!("../../migrations/sqlite/0008_next_keys.sql"),
+    include_str!("../../migrations/sqlite/0009_no_registrations.sql"),
 ];
 
 /// Refuses a database that another program made. Changes nothing.

@@ -45,21 +45,6 @@ impl TicketStore for Sqlite {
         .await
     }
 
-    async fn replace(
-        &self,
-        kind: TicketKind,
-        sha256: &SecretDigest,
-        body: Vec<u8>,
-    ) -> Result<bool, StoreError> {
-        let sha256 = *sha256;
-        self.write(move |transaction| {
-            let sql = "UPDATE tickets SET body = ?3
-                       WHERE kind = ?1 AND sha256 = ?2 AND taken_at_ms IS NULL";
-            Ok(Written::Quiet(execute(transaction, sql, params![word(kind), sha256, body])? == 1))
-        })
-        .await
-    }
-
     async fn take(
         &self,
         kind: TicketKind,
@@ -125,7 +110,6 @@ const fn word(kind: TicketKind) -> &'static str {
         TicketKind::Code => "code",
         TicketKind::Interaction => "interaction",
         TicketKind::Federation => "federation",
-        TicketKind::Link => "link",
         TicketKind::Passkey => "passkey",
         TicketKind::Assertion => "assertion",
     }

@@ -1,8 +1,8 @@
-//! The contracts of `AccountStore` and `RegistrationStore`.
+//! The contract of `AccountStore`.
 
 use std::sync::Arc;
 
-use haechi_core::{Sid, StoredAccount, StoredRegistration, Timestamp};
+use haechi_core::{Sid, StoredAccount, Timestamp};
 
 use crate::backend::Backend;
 
@@ -20,17 +20,6 @@ fn account(person: &str, upstream: &str, revision: u64) -> StoredAccount {
         revision,
         created_at: Timestamp(10),
         refreshed_at: None,
-    }
-}
-
-fn registration(issuer: &str, client_id: &str) -> StoredRegistration {
-    StoredRegistration {
-        issuer: issuer.to_owned(),
-        redirect_uri: "https://h.example/link".to_owned(),
-        client_id: client_id.to_owned(),
-        sealed: vec![0, 255],
-        created_at: Timestamp(10),
-        expires_at: None,
     }
 }
 
@@ -75,21 +64,4 @@ pub(crate) async fn accounts_are_listed_and_removed_by_person(backend: Backend) 
     assert_eq!(here.remove_all(&sid("p")).await.unwrap(), 2);
     assert_eq!(there.list(&sid("p")).await.unwrap(), []);
     assert_eq!(there.list(&sid("q")).await.unwrap(), [account("q", "mail", 0)]);
-}
-
-pub(crate) async fn a_registration_takes_the_place_of_the_one_before(backend: Backend) {
-    let (here, there) = (&backend.here.registrations, &backend.there.registrations);
-    let (a, b) = ("https://a.example", "https://b.example");
-    here.keep(registration(a, "one")).await.unwrap();
-    let two = StoredRegistration { expires_at: Some(Timestamp(20)), ..registration(a, "two") };
-    here.keep(two.clone()).await.unwrap();
-    here.keep(registration(b, "one")).await.unwrap();
-    assert!(here.keep(registration("", "one")).await.is_err());
-    let redirect = "https://h.example/link";
-    assert_eq!(there.find(a, redirect).await.unwrap(), Some(two));
-    assert_eq!(there.find(a, "https://h.example/").await.unwrap(), None);
-    assert!(here.remove(a, redirect).await.unwrap());
-    assert!(!here.remove(a, redirect).await.unwrap());
-    assert_eq!(there.find(a, redirect).await.unwrap(), None);
-    assert_eq!(there.find(b, redirect).await.unwrap(), Some(registration(b, "one")));
 }

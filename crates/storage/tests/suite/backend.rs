@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use haechi_core::{
     AccountStore, ApiKeyStore, BrowserSessionStore, ClientStore, ConsentStore, FactorStore,
-    GrantStore, LoginStore, PasswordStore, RegistrationStore, RevocationStore, SigningKeyStore,
-    StoreError, StoredUser, SubjectKeyStore, SubjectRegistry, SubjectStore, TicketStore, Timestamp,
-    TokenStore, UserStore, VaultKeyStore,
+    GrantStore, LoginStore, PasswordStore, RevocationStore, SigningKeyStore, StoreError,
+    StoredUser, SubjectKeyStore, SubjectRegistry, SubjectStore, TicketStore, Timestamp, TokenStore,
+    UserStore, VaultKeyStore,
 };
 use haechi_storage::{Memory, MemorySubjectKeys, Sqlite, SubjectKeyFile};
 use tempfile::TempDir;
@@ -35,7 +35,6 @@ pub(crate) struct Stores {
     pub(crate) factors: Arc<dyn FactorStore>,
     pub(crate) logins: Arc<dyn LoginStore>,
     pub(crate) accounts: Arc<dyn AccountStore>,
-    pub(crate) registrations: Arc<dyn RegistrationStore>,
 }
 
 impl Stores {
@@ -44,7 +43,7 @@ impl Stores {
         S: UserStore + PasswordStore + ApiKeyStore + SigningKeyStore + RevocationStore,
         S: SubjectStore + SubjectRegistry + VaultKeyStore + TokenStore + Clone + 'static,
         S: ClientStore + GrantStore + ConsentStore + TicketStore + BrowserSessionStore,
-        S: FactorStore + LoginStore + AccountStore + RegistrationStore,
+        S: FactorStore + LoginStore + AccountStore,
     {
         Self {
             users: Arc::new(store.clone()),
@@ -65,7 +64,6 @@ impl Stores {
             factors: Arc::new(store.clone()),
             logins: Arc::new(store.clone()),
             accounts: Arc::new(store.clone()),
-            registrations: Arc::new(store.clone()),
         }
     }
 }

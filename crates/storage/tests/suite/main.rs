@@ -167,7 +167,6 @@ contract! {
     accounts {
         an_account_changes_one_step_at_a_time,
         accounts_are_listed_and_removed_by_person,
-        a_registration_takes_the_place_of_the_one_before,
     }
     clients {
         a_client_is_found_as_it_was_added,
@@ -205,7 +204,6 @@ contract! {
         a_ticket_is_found_until_it_is_taken_or_ends,
         a_ticket_that_ended_or_never_was_is_not_taken,
         of_many_that_take_a_ticket_at_once_one_gets_it,
-        a_body_is_replaced_until_it_is_taken,
         tickets_are_counted_and_forgotten_taken_ones_later,
     }
 }

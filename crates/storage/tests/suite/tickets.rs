@@ -4,11 +4,10 @@ use haechi_core::{Taken, Ticket, TicketKind, Timestamp};
 
 use crate::backend::{Backend, assert_exists};
 
-const KINDS: [TicketKind; 6] = [
+const KINDS: [TicketKind; 5] = [
     TicketKind::Code,
     TicketKind::Interaction,
     TicketKind::Federation,
-    TicketKind::Link,
     TicketKind::Passkey,
     TicketKind::Assertion,
 ];
@@ -44,7 +43,7 @@ pub(crate) async fn a_ticket_that_ended_or_never_was_is_not_taken(backend: Backe
         tickets.take(kind, &[number; 32], Timestamp(at)).await.unwrap()
     };
     assert_eq!(take(TicketKind::Code, 1, 100).await, Taken::Never);
-    assert_eq!(take(TicketKind::Link, 1, 1).await, Taken::Never);
+    assert_eq!(take(TicketKind::Federation, 1, 1).await, Taken::Never);
     assert_eq!(take(TicketKind::Code, 2, 1).await, Taken::Never);
     assert_eq!(take(TicketKind::Code, 1, 99).await, Taken::Now(Vec::new()));
 }
@@ -60,21 +59,6 @@ pub(crate) async fn of_many_that_take_a_ticket_at_once_one_gets_it(backend: Back
     assert_eq!((first, first + later), (1, taken.len()));
 }
 
-pub(crate) async fn a_body_is_replaced_until_it_is_taken(backend: Backend) {
-    let (here, there) = (&backend.here.tickets, &backend.there.tickets);
-    let kind = TicketKind::Interaction;
-    here.add(ticket(kind, 1, b"a")).await.unwrap();
-    assert!(here.replace(kind, &[1; 32], b"b".to_vec()).await.unwrap());
-    assert!(!here.replace(kind, &[2; 32], b"b".to_vec()).await.unwrap());
-    assert!(!here.replace(TicketKind::Code, &[1; 32], b"b".to_vec()).await.unwrap());
-    assert_eq!(there.take(kind, &[1; 32], Timestamp(5)).await.unwrap(), Taken::Now(b"b".to_vec()));
-    assert!(!here.replace(kind, &[1; 32], b"c".to_vec()).await.unwrap());
-    assert_eq!(
-        there.take(kind, &[1; 32], Timestamp(5)).await.unwrap(),
-        Taken::Before(b"b".to_vec())
-    );
-}
-
 pub(crate) async fn tickets_are_counted_and_forgotten_taken_ones_later(backend: Backend) {
     let tickets = &backend.here.tickets;
     let kind = TicketKind::Passkey;
@@ -84,7 +68,7 @@ pub(crate) async fn tickets_are_counted_and_forgotten_taken_ones_later(backend: 
     tickets.take(kind, &[1; 32], Timestamp(5)).await.unwrap();
     assert_eq!(backend.there.tickets.count(kind, Timestamp(99)).await.unwrap(), 3);
     assert_eq!(tickets.count(kind, Timestamp(100)).await.unwrap(), 0);
-    assert_eq!(tickets.count(TicketKind::Link, Timestamp(1)).await.unwrap(), 0);
+    assert_eq!(tickets.count(TicketKind::Federation, Timestamp(1)).await.unwrap(), 0);
     assert_eq!(tickets.forget(Timestamp(99)).await.unwrap(), 0);
     let (forgotten, rose) = backend.watch(tickets.forget(Timestamp(100))).await;
     assert_eq!((forgotten.unwrap(), rose), (2, false));
