@@ -1,54 +1,13 @@
 //! Finding out who issues tokens for a server.
 
-use haechi_core::{Fetch, FetchError};
+use haechi_core::{Fetch, FetchError, server_metadata_addresses};
 use url::Url;
 
 use crate::address::{is_local, is_loopback, is_secure, origin};
 use crate::challenge::{Challenge, Scheme};
+use crate::error::DiscoveryError;
 use crate::resource::{self, ProtectedResource};
-use crate::server::{self, ServerMetadata};
-
-/// Why it is not known who issues tokens for a server.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DiscoveryError {
-    /// Address, connection, size or time.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// A document is not what the standard describes.
-    #[error("the metadata is not what the standard asks for")]
-    Malformed,
-    /// The metadata speaks of another resource than the server that was asked (RFC 9728 §3.3).
-    #[error("the metadata is of another resource")]
-    OtherResource,
-    /// The metadata is of another issuer than the one it was asked by (RFC 8414 §3.3).
-    #[error("the metadata is of another issuer")]
-    OtherIssuer,
-    /// An address is not `https`.
-    #[error("the metadata names an address that is not `https`")]
-    Insecure,
-    /// Nothing says who the issuer is, at no place where it may stand.
-    #[error("the issuer has no metadata at any place where it may stand")]
-    NoMetadata,
-    /// The server does not name the issuer that the settings name.
-    #[error("the server does not name the issuer of the settings")]
-    NotNamed,
-}
-
-impl DiscoveryError {
-    /// The next step.
-    #[must_use]
-    pub const fn help(&self) -> &'static str {
-        match self {
-            Self::Fetch(_) => "see whether this machine reaches the address, and `[outbound]`",
-            Self::OtherResource | Self::OtherIssuer => {
-                "somebody else's metadata is served there; ask who runs the server"
-            }
-            Self::NotNamed => "correct `issuer` in `[upstream.authorization]`, or leave it out",
-            _ => "name `issuer` in `[upstream.authorization]`, or ask who runs the server",
-        }
-    }
-}
+use crate::server::ServerMetadata;
 
 /// Who issues tokens for a server, and what for.
 #[derive(Clone, Debug)]
@@ -114,7 +73,7 @@ pub(crate) async fn find_server(
     if !is_secure(issuer, is_local(issuer)) {
         return Err(DiscoveryError::Insecure);
     }
-    for place in server::places(&parsed) {
+    for place in server_metadata_addresses(&origin(&parsed), parsed.path()) {
         if let Some(body) = read(fetch, &place).await? {
             return ServerMetadata::read(&body, issuer);
         }

@@ -7,6 +7,7 @@ mod challenge;
 mod client;
 mod discovery;
 mod document;
+mod error;
 mod proof;
 mod registration;
 mod resource;
@@ -19,7 +20,8 @@ pub use authorize::{
 pub use callback::{CallbackError, Code};
 pub use challenge::{Challenge, Scheme};
 pub use client::{Client, Surroundings};
-pub use discovery::{Discovered, DiscoveryError};
+pub use discovery::Discovered;
+pub use error::DiscoveryError;
 pub use proof::{ProofError, ProofKey};
 pub use registration::{
     Authentication, ClientDescription, KnownClients, Registration, RegistrationError,

@@ -3,8 +3,8 @@
 use url::Url;
 
 use crate::address::{is_same_resource, is_secure, origin, path};
-use crate::discovery::DiscoveryError;
 use crate::document::{METADATA, Malformed, address, flag, list, object};
+use crate::error::DiscoveryError;
 
 /// A server that wants tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use url::Url;
 
-use crate::address::{is_local, is_secure, origin, path};
-use crate::discovery::DiscoveryError;
+use crate::address::{is_local, is_secure, origin};
 use crate::document::{METADATA, Malformed, address, flag, list, object};
+use crate::error::DiscoveryError;
 
 /// The methods a server takes when it names none (RFC 8414 §2).
 const BASIC: &str = "client_secret_basic";
@@ -123,36 +123,5 @@ impl ServerMetadata {
             client_id_metadata_documents: flag(document, "client_id_metadata_document_supported")?,
             is_assumed: false,
         })
-    }
-}
-
-/// Where the metadata of `issuer` may be, in the order of the MCP specification: its path after the
-/// well-known one (RFC 8414 §3.1), then before it (OpenID Connect Discovery §4).
-pub(crate) fn places(issuer: &Url) -> Vec<String> {
-    let (origin, path) = (origin(issuer), path(issuer));
-    let mut places = vec![
-        format!("{origin}/.well-known/oauth-authorization-server{path}"),
-        format!("{origin}/.well-known/openid-configuration{path}"),
-    ];
-    if !path.is_empty() {
-        places.push(format!("{origin}{path}/.well-known/openid-configuration"));
-    }
-    places
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn metadata_is_looked_for_in_the_order_of_the_specification() {
-        let places = |issuer: &str| places(&Url::parse(issuer).unwrap());
-        let with_path = [
-            "https://a.example/.well-known/oauth-authorization-server/realms/x",
-            "https://a.example/.well-known/openid-configuration/realms/x",
-            "https://a.example/realms/x/.well-known/openid-configuration",
-        ];
-        assert_eq!(places("https://a.example/realms/x"), with_path);
-        assert_eq!(places("https://a.example:8443/").len(), 2);
     }
 }

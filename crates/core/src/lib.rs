@@ -7,7 +7,9 @@ mod credentials;
 mod entropy;
 mod event;
 mod fetch;
+pub mod glob;
 pub mod json;
+mod metadata;
 mod oauth_store;
 mod principal;
 mod protect;
@@ -30,6 +32,7 @@ pub use event::{
     ParameterName, Reveal, SignIn, TokenAct, TokenActKind,
 };
 pub use fetch::{Answered, Exchange, Fetch, FetchError, Fetched, Post};
+pub use metadata::server_metadata_addresses;
 pub use oauth_store::{
     AccountStore, BrowserSessionStore, ClientOrigin, ClientStore, ConsentStore, FactorKind,
     FactorStore, GrantStore, LoginStore, Rotation, SecretDigest, StoredAccount,

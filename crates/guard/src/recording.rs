@@ -1,6 +1,6 @@
 //! How much the audit log is told of a call, by the operator's word.
 
-use crate::limits::glob_matches;
+use haechi_core::glob;
 
 /// How much an entry says of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Recordings {
     #[must_use]
     pub fn of(&self, tool: Option<&str>) -> Recording {
         let Some(tool) = tool else { return self.default };
-        let found = self.tools.iter().find(|(glob, _)| glob_matches(glob, tool));
+        let found = self.tools.iter().find(|(glob, _)| glob::matches(glob, tool));
         found.map_or(self.default, |(_, recording)| *recording)
     }
 }

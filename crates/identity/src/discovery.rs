@@ -2,7 +2,7 @@
 //! OpenID Connect Discovery 1.0).
 
 use haechi_core::json::{self, Kind, Limits};
-use haechi_core::{Clock, Fetch, Timestamp};
+use haechi_core::{Clock, Fetch, Timestamp, server_metadata_addresses};
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -92,20 +92,10 @@ impl Discovery {
     }
 }
 
-/// Where metadata may be, in the order of the MCP specification: the issuer's path after the
-/// well-known one (RFC 8414 §3.1), then before it (OpenID Connect Discovery §4).
+/// Where metadata may be; nowhere for an issuer that is no address.
 fn places(issuer: &str) -> Vec<String> {
     let Ok(url) = Url::parse(issuer) else { return Vec::new() };
-    let origin = url.origin().ascii_serialization();
-    let path = url.path().trim_end_matches('/');
-    let mut places = vec![
-        format!("{origin}/.well-known/oauth-authorization-server{path}"),
-        format!("{origin}/.well-known/openid-configuration{path}"),
-    ];
-    if !path.is_empty() {
-        places.push(format!("{origin}{path}/.well-known/openid-configuration"));
-    }
-    places
+    server_metadata_addresses(&url.origin().ascii_serialization(), url.path())
 }
 
 fn is_loopback(issuer: &str) -> bool {
@@ -127,19 +117,6 @@ fn is_secure(endpoint: &str, local: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn metadata_is_looked_for_in_the_order_of_the_specification() {
-        let with_path = [
-            "https://a.example/.well-known/oauth-authorization-server/realms/x",
-            "https://a.example/.well-known/openid-configuration/realms/x",
-            "https://a.example/realms/x/.well-known/openid-configuration",
-        ];
-        assert_eq!(places("https://a.example/realms/x"), with_path);
-        assert_eq!(places("https://a.example/realms/x/"), with_path);
-        assert_eq!(places("https://a.example:8443/").len(), 2);
-        assert!(places("a name").is_empty());
-    }
 
     #[test]
     fn an_endpoint_without_tls_is_taken_from_this_machine_only() {

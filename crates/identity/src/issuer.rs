@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use haechi_core::{Means, Sid, Timestamp};
+use haechi_core::{Means, Sid, Timestamp, glob};
 use serde_json::Value;
 
 use crate::ask::Asking;
@@ -83,25 +83,11 @@ fn roles(
     let sound = roles.iter().all(|role| is_role(role));
     ensure(sound, TokenError::Malformed(Flaw::Claim))?; // check: roles are words
     for (pattern, brought) in &mapping.group_roles {
-        if groups.iter().any(|group| is_like(pattern, group)) {
+        if groups.iter().any(|group| glob::matches(pattern, group)) {
             roles.extend(brought.iter().cloned());
         }
     }
     Ok(roles)
-}
-
-/// Whether `text` is like `pattern`, in which `*` stands for any text. Linear in each part: what
-/// stands between two stars is taken where it is met first.
-pub(crate) fn is_like(pattern: &str, text: &str) -> bool {
-    let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut text) = text.strip_prefix(start) else { return false };
-    let mut parts: Vec<&str> = rest.split('*').collect();
-    let end = parts.pop().unwrap_or_default();
-    for part in parts {
-        let Some((_, after)) = text.split_once(part) else { return false };
-        text = after;
-    }
-    text.ends_with(end)
 }
 
 /// The value a path leads to; an empty path leads nowhere.
@@ -148,34 +134,4 @@ pub(crate) fn authenticated_at(
     let at = Timestamp::from_secs(secs);
     ensure(at <= latest, TokenError::IssuedInFuture)?; // check: auth_time
     Ok(Some(at))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_like;
-
-    #[test]
-    fn a_star_stands_for_any_text() {
-        let alike = [
-            ("eng", "eng"),
-            ("eng-*", "eng-"),
-            ("eng-*", "eng-seoul"),
-            ("*", ""),
-            ("a*b*c", "a-b-b-c"),
-        ];
-        for (pattern, text) in alike {
-            assert!(is_like(pattern, text), "{pattern} {text}");
-        }
-        let others = [
-            ("eng", "eng2"),
-            ("eng-*", "eng"),
-            ("*-eng", "eng"),
-            ("a*b*c", "a-c"),
-            ("aa*aa", "aaa"),
-            ("", "a"),
-        ];
-        for (pattern, text) in others {
-            assert!(!is_like(pattern, text), "{pattern} {text}");
-        }
-    }
 }

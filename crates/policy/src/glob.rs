@@ -28,17 +28,9 @@ impl NameGlob {
         self.0 == "*"
     }
 
-    /// Whether it matches `name`. Takes at most the product of both lengths.
+    /// Whether it matches `name`.
     pub(crate) fn matches(&self, name: &str) -> bool {
-        let mut pieces = self.0.split('*');
-        let first = pieces.next().unwrap_or_default();
-        let Some(mut rest) = name.strip_prefix(first) else { return false };
-        let Some(last) = pieces.next_back() else { return rest.is_empty() };
-        for piece in pieces {
-            let Some((_, after)) = rest.split_once(piece) else { return false };
-            rest = after;
-        }
-        rest.ends_with(last)
+        haechi_core::glob::matches(&self.0, name)
     }
 
     /// Whether every name that `other` matches is matched by this one. May say no too often.

@@ -13,7 +13,7 @@ use haechi_core::Sid;
 pub use action::{Action, ActionError, Generalization};
 pub use subject::{SubjectRule, SubjectSource};
 
-use glob::{field_matches, name_matches};
+use glob::field_matches;
 
 /// Which way a value travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -264,7 +264,7 @@ impl Openings<'_> {
 }
 
 fn any_name(patterns: &[String], name: &str) -> bool {
-    patterns.is_empty() || patterns.iter().any(|pattern| name_matches(pattern, name))
+    patterns.is_empty() || patterns.iter().any(|pattern| haechi_core::glob::matches(pattern, name))
 }
 
 fn any_role(wanted: &[String], roles: &BTreeSet<String>) -> bool {

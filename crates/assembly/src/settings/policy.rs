@@ -121,14 +121,7 @@ fn fits(glob: &str, name: &str) -> bool {
     if name.starts_with('.') && !glob.starts_with('.') {
         return false;
     }
-    let (Some((head, tail)), true) = (glob.split_once('*'), true) else { return glob == name };
-    let Some(rest) = name.strip_prefix(head) else { return false };
-    let starts = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
-    starts.filter_map(|at| rest.get(at..)).any(|rest| fits_rest(tail, rest))
-}
-
-fn fits_rest(glob: &str, name: &str) -> bool {
-    if glob.contains('*') { fits(glob, name) } else { glob == name }
+    haechi_core::glob::matches(glob, name)
 }
 
 #[cfg(test)]
