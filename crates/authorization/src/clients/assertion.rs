@@ -9,8 +9,8 @@ use haechi_core::{StoreError, Ticket, TicketKind, Timestamp};
 use haechi_identity::jose::{Algorithm, Compact, Flaw, TokenError, verify_signature};
 use haechi_identity::sha256;
 
-use super::authenticate::ClientError;
 use super::credentials::is_client_id;
+use super::error::ClientError;
 use super::{Client, ClientMethod};
 use crate::AuthorizationServer;
 use crate::ensure::ensure;

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use zeroize::Zeroizing;
 
-use super::authenticate::ClientError;
+use super::error::ClientError;
 use crate::ensure::ensure;
 
 /// The longest header `Authorization` of a client, in bytes.

@@ -1,11 +1,11 @@
 //! Clients that are known by the address of a document about them (Client ID Metadata Documents,
 //! draft-ietf-oauth-client-id-metadata-document-00).
 
+use haechi_core::Fetched;
 use haechi_core::json::{self, Limits, Text};
-use haechi_core::{FetchError, Fetched};
 use url::{Host, Url};
 
-use super::authenticate::ClientError;
+use super::error::{ClientError, DocumentError, MAX_DOCUMENT_BYTES};
 use super::metadata::{ClientMetadata, MetadataError, MetadataSource};
 use super::readings::{Asked, Readings};
 use super::{Client, MAX_CLIENT_ID_BYTES};
@@ -13,72 +13,10 @@ use crate::ensure::ensure;
 use crate::interaction::ClientKind;
 use crate::{AuthorizationConfig, AuthorizationServer};
 
-/// The largest document, in bytes (§6.6 of the draft).
-pub(crate) const MAX_DOCUMENT_BYTES: usize = 5 << 10;
 const LIMITS: Limits = Limits { max_bytes: MAX_DOCUMENT_BYTES, max_depth: 8, max_members: 64 };
 
 /// Documents that were read.
 pub(crate) type Documents = Readings<ClientMetadata>;
-
-/// Why a document, or a set of keys, of a client was not accepted. No variant carries it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum DocumentError {
-    /// Not https with a path, or with something in it that does not belong there.
-    #[error("the address is not one that a document of a client can have")]
-    Address,
-    /// Not among the hosts of the settings.
-    #[error("documents of this host are not accepted here")]
-    Host,
-    /// Too many are being read, of this host or at all.
-    #[error("too many documents are being read")]
-    Busy,
-    /// It could not be read.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// Of another media type.
-    #[error("the document is not JSON by its media type")]
-    MediaType,
-    /// What it says is not acceptable.
-    #[error(transparent)]
-    Metadata(#[from] MetadataError),
-    /// Its `client_id` is not its address, byte for byte.
-    #[error("the document is about another client")]
-    OtherClient,
-    /// Not a set of keys that can be used.
-    #[error("the document is not a set of keys that can be used")]
-    KeySet,
-}
-
-impl DocumentError {
-    /// What its author may know: nothing of where this server can go, or of what it found there.
-    pub(crate) fn public(&self) -> String {
-        match self {
-            Self::Fetch(FetchError::TooLarge(_)) => {
-                format!("it is larger than {MAX_DOCUMENT_BYTES} bytes")
-            }
-            Self::Fetch(_) | Self::KeySet => "it could not be read".to_owned(),
-            other => other.to_string(),
-        }
-    }
-
-    /// A fixed word for logs and counts.
-    pub(crate) const fn word(&self) -> &'static str {
-        match self {
-            Self::Address => "document-address",
-            Self::Host => "document-host",
-            Self::Busy => "document-busy",
-            Self::Fetch(FetchError::AddressNotAllowed(_)) => "document-address-not-allowed",
-            Self::Fetch(FetchError::Status { .. }) => "document-status",
-            Self::Fetch(FetchError::TooLarge(_)) => "document-too-large",
-            Self::Fetch(FetchError::TimedOut(_)) => "document-slow",
-            Self::Fetch(_) => "document-unreachable",
-            Self::MediaType => "document-type",
-            Self::Metadata(_) => "document-metadata",
-            Self::OtherClient => "document-other-client",
-            Self::KeySet => "document-keys",
-        }
-    }
-}
 
 impl AuthorizationServer {
     /// The client whose id is the address of its document.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use haechi_identity::jose::{Algorithm, KeySet};
 
 use super::Client;
-use super::authenticate::ClientError;
-use super::document::{DocumentError, checked_host, plain_url};
+use super::document::{checked_host, plain_url};
+use super::error::{ClientError, DocumentError};
 use super::metadata::ClientKeys;
 use super::readings::{Asked, Readings};
 use crate::AuthorizationServer;

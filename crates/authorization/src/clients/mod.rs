@@ -4,6 +4,7 @@ mod assertion;
 mod authenticate;
 mod credentials;
 mod document;
+mod error;
 mod keys;
 mod metadata;
 mod name;
@@ -18,9 +19,9 @@ use std::collections::BTreeSet;
 use haechi_core::{ClientOrigin, SecretDigest, StoredClient, Timestamp};
 
 pub(crate) use assertion::AssertionUse;
-pub(crate) use authenticate::ClientError;
 pub(crate) use credentials::{MAX_CLIENT_ID_BYTES, is_client_id};
 pub(crate) use document::Documents;
+pub(crate) use error::ClientError;
 pub(crate) use keys::KeySets;
 pub use metadata::{ClientMetadata, MetadataError, MetadataSource};
 pub use name::NameError;

@@ -13,7 +13,7 @@ use haechi_core::{Fetched, Timestamp};
 use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, Semaphore};
 
-use super::document::DocumentError;
+use super::error::DocumentError;
 use super::tally::Tally;
 
 /// What is read is believed this long at least, however often its server would have it read.
