@@ -349,7 +349,7 @@ impl Administrator {
             }
             Act::RevokeToken { issuer, token_id, expires_at_secs } => {
                 let issuer = issuer.unwrap_or_else(|| identity.issuer().to_owned());
-                let until = expires_at_secs.map(|end| self.forgotten_after(end));
+                let until = expires_at_secs.map(Timestamp::from_secs);
                 identity.revoke_token(&issuer, &token_id, until).await?;
                 return Ok(Done::Changed { changed: true });
             }
@@ -367,12 +367,6 @@ impl Administrator {
         }
         identity.stop(&target).await?;
         Ok(Done::Changed { changed: true })
-    }
-
-    /// The moment from which a token that ends at `end_secs` is refused by itself, whatever the
-    /// leeway.
-    fn forgotten_after(&self, end_secs: u64) -> Timestamp {
-        Timestamp::from_secs(end_secs).after(Duration::from_secs(600))
     }
 
     async fn add_api_key(

@@ -32,7 +32,7 @@ use crate::{
 /// The file key's length in bytes.
 const FILE_KEY_BYTES: usize = 32;
 /// The most clocks may differ by.
-const MAX_LEEWAY: Duration = Duration::from_secs(300);
+pub(crate) const MAX_LEEWAY: Duration = Duration::from_secs(300);
 /// The most issuers one token may be shown to.
 const MAX_ASKED_ISSUERS: usize = 4;
 

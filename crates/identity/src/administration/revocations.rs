@@ -4,6 +4,7 @@ use haechi_core::{Revocation, RevocationKind, Timestamp, UserChange};
 
 use super::AdministrationError;
 use crate::Identity;
+use crate::identity::MAX_LEEWAY;
 
 /// What an operator stops, or lets go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +67,8 @@ impl StopTarget {
 }
 
 impl Identity {
-    /// Revokes one token, of this gateway or another issuer. `until`: when it has expired by
-    /// itself, so that the revocation may be forgotten; `None` keeps it for ever.
+    /// Revokes one token, of this gateway or another issuer. `until`: its `exp`, so that the
+    /// revocation may be forgotten some time after; `None` keeps it for ever.
     ///
     /// # Errors
     ///
@@ -78,6 +79,8 @@ impl Identity {
         token_id: &str,
         until: Option<Timestamp>,
     ) -> Result<(), AdministrationError> {
+        // A token is taken for a while after its end, wherever clocks differ.
+        let until = until.map(|end| end.after(MAX_LEEWAY));
         self.revoke(RevocationKind::Token, issuer, token_id, until).await
     }
 

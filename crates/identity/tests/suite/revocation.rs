@@ -25,6 +25,23 @@ async fn one_token_is_revoked_and_the_others_stay() {
 }
 
 #[tokio::test]
+async fn a_revoked_token_stays_revoked_while_clocks_may_differ() {
+    let world = World::new().await;
+    world.add_user("jane", &["user"]).await;
+    let (one, two) = (
+        world.sign_in("jane", PASSWORD).await.unwrap(),
+        world.sign_in("jane", PASSWORD).await.unwrap(),
+    );
+    world.identity.revoke_token(OWN, &one.token_id, Some(one.expires_at)).await.unwrap();
+    world.clock.advance(one.expires_in);
+    assert_eq!(world.refusal(&text(&two)).await, None, "within the leeway");
+    world.identity.forget_expired().await.unwrap();
+    // Whatever raises the epoch has all revocations read again.
+    world.add_user("john", &["user"]).await;
+    assert_eq!(world.refusal(&text(&one)).await, Some(TokenError::Revoked));
+}
+
+#[tokio::test]
 async fn everything_a_user_holds_is_revoked_and_a_new_sign_in_is_not() {
     let world = World::new().await;
     let user_id = world.add_user("jane", &["user"]).await;
