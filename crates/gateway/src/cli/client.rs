@@ -148,6 +148,10 @@ impl Add {
         let lifetime = self.expires_in.as_deref().map(read_duration).transpose();
         let lifetime = lifetime.map_err(Failure::unknown)?;
         let method = self.method();
+        if self.output.is_some() && !method.has_secret() {
+            let text = "this client has no secret that could be written into a file";
+            return Err(Failure::no(text).help("leave out `--output`, or say `--confidential`"));
+        }
         let metadata = self.metadata(method)?.to_string();
         ClientMetadata::read(metadata.as_bytes(), MetadataSource::Operator)
             .map_err(|error| Failure::no(super::failure::chain(&error)).help(error.help()))?;
@@ -161,9 +165,13 @@ impl Add {
         let Done::Client(mut client) = context.administer(Act::AddClient { client }).await? else {
             return Err(Failure::unknown("the gateway answered something else"));
         };
-        if let Some(file) = &self.output {
-            let text = Secret::from(client.client_secret.take().unwrap_or_default());
-            write_private(file, &text)?;
+        if let Some(file) = &self.output
+            && let Some(secret) = client.client_secret.take()
+        {
+            let written = write_private(file, &Secret::from(secret));
+            let id = &client.client_id;
+            let next = format!("its secret is lost: `haechi client remove {id}`, and add it anew");
+            written.map_err(|failure| failure.help(next))?;
         }
         if self.json {
             print_json(out, &client)?;

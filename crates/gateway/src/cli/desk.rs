@@ -81,7 +81,6 @@ fn config(settings: &Settings, issuer: String) -> AuthorizationConfig {
     };
     AuthorizationConfig {
         issuer,
-        resources: Vec::new(),
         scopes: settings.scopes.iter().map(scope).collect(),
         access_lifetime: wanted.access_lifetime,
         refresh_idle: wanted.refresh_idle,
@@ -93,7 +92,6 @@ fn config(settings: &Settings, issuer: String) -> AuthorizationConfig {
         metadata_documents: wanted.metadata_documents,
         document_hosts: wanted.document_hosts,
         dangerous_loopback_documents: wanted.dangerous_loopback_documents,
-        clients: wanted.clients,
         dynamic_registration: if wanted.dynamic_registration {
             Dynamic::Open
         } else {

@@ -36,8 +36,20 @@ impl SecondFactor {
             if let Done::Changed { changed } = context.administer(act).await? {
                 match (self.json, changed) {
                     (true, _) => print_json(out, &json!({ "changed": changed }))?,
-                    (false, true) => writeln!(out, "removed; a password opens the account again")?,
-                    (false, false) => writeln!(out, "there were none")?,
+                    (false, true) => {
+                        let text = context.say(
+                            "removed; a password opens the account again",
+                            "삭제했습니다. 이제 비밀번호만으로 계정에 로그인할 수 있습니다",
+                        );
+                        writeln!(out, "{text}")?;
+                    }
+                    (false, false) => {
+                        writeln!(
+                            out,
+                            "{}",
+                            context.say("there were none", "등록된 수단이 없습니다")
+                        )?;
+                    }
                 }
             }
             return Ok(ExitCode::SUCCESS);
