@@ -11,7 +11,9 @@ use crate::cache::{Source, Verified, VerifiedCache};
 use crate::grant::acts_for_itself;
 use crate::issuer::Issuer;
 use crate::jose::{ClaimRules, Flaw};
-use crate::jose::{Compact, MAX_TOKEN_BYTES, TokenError, claimed_issuer, ensure, meets, verify};
+use crate::jose::{
+    Compact, MAX_TOKEN_BYTES, TokenError, audiences, claimed_issuer, ensure, meets, object, verify,
+};
 use crate::own_token::{OwnRules, OwnToken, of_user};
 use crate::principal::Proved;
 use crate::sender::Presented;
@@ -284,11 +286,12 @@ impl Identity {
         let user = self.stores.users.by_id(&token.subject).await?;
         let user = user.ok_or(AuthenticationError::UserRemoved)?;
         let ends_at = self.grant_end(&token.claims.all, &user, now).await?;
+        self.check_actor(&token.claims.all, token.issued_at, now).await?;
         let sid = self.surroundings.sealer.sid(issuer, &user.user_id).await?;
         Ok((token.admit(issuer, user, sid, now.after(leeway))?, ends_at))
     }
 
-    /// The caller an own access token for one of `audience` speaks for, whoever shows it: for saying
+    /// The caller an own access token speaks for, whoever shows it and whomever it is for: for saying
     /// what a token is (RFC 7662, RFC 7009), never for letting somebody in.
     ///
     /// # Errors
@@ -297,7 +300,6 @@ impl Identity {
     pub fn inspect<'a>(
         &'a self,
         text: &'a Secret,
-        audience: &'a Audience,
     ) -> BoxFuture<'a, Result<Principal, AuthenticationError>> {
         Box::pin(async move {
             ensure(text.len() <= MAX_TOKEN_BYTES, TokenError::TooLong)?; // check: length of inspected tokens
@@ -306,8 +308,11 @@ impl Identity {
             let token = Compact::parse(text)?;
             let issuer = claimed_issuer(&token.payload)?;
             ensure(self.is_own_issuer(&issuer), AuthenticationError::NotAccepted)?; // check: only own tokens are inspected
+            // Exchanged tokens may be for others (RFC 8693 §2.1): who asks compares `aud`.
+            let resources = audiences(object(&token.payload)?)?;
+            let audience = Audience { resources, ..Audience::default() };
             let verified =
-                self.verify_own((&token, &issuer), audience, &standing, self.now()).await?;
+                self.verify_own((&token, &issuer), &audience, &standing, self.now()).await?;
             Ok(verified.principal)
         })
     }

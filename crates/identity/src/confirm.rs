@@ -57,7 +57,10 @@ impl Identity {
         let user = self.stores.users.by_id(&principal.subject).await?;
         let user = user.ok_or(AuthenticationError::UserRemoved)?;
         if own {
-            self.grant_end(&principal.claims, &user, self.now()).await?;
+            let now = self.now();
+            self.grant_end(&principal.claims, &user, now).await?;
+            let issued_at = issued_at(principal).ok_or(TokenError::Revoked)?;
+            self.check_actor(&principal.claims, issued_at, now).await?;
         }
         ensure(user.enabled, AuthenticationError::UserDisabled)?; // check: user is still enabled
         let ended = issued_at(principal).is_some_and(|issued| ended(&user, issued));

@@ -50,6 +50,22 @@ impl Identity {
         Ok(Some(grant.expires_at))
     }
 
+    /// Checks that the client still stands that a token was exchanged for (RFC 8693): the grant it
+    /// follows from, if any, is of another.
+    pub(crate) async fn check_actor(
+        &self,
+        claims: &Value,
+        issued_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), AuthenticationError> {
+        if claims.get("act").is_none() {
+            return Ok(());
+        }
+        let client_id = claims.get("client_id").and_then(Value::as_str);
+        let client_id = client_id.ok_or(TokenError::Malformed(Flaw::Claim))?;
+        self.standing_client(client_id, issued_at, now).await.map(drop)
+    }
+
     /// The client a token of its own is of, if it still may come in. The stored client decides about
     /// roles.
     pub(crate) async fn admit_client(

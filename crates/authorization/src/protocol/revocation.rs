@@ -58,17 +58,30 @@ impl AuthorizationServer {
     async fn revoked(&self, visit: &Visit<'_>) -> Result<(), OAuthError> {
         let form = Form::of_body(visit)?;
         let client = self.authenticate_client(visit, &form).await?;
-        let Some(standing) = self.standing_token(form.required("token")?).await? else {
-            return Ok(());
-        };
-        if standing.client_id() != Some(client.id()) {
-            let text = "the token was issued to another client";
-            return Err(OAuthError::grant("token-of-another", text));
+        let token = form.required("token")?;
+        if let Some(digest) = refresh_digest(token) {
+            return self.revoke_refresh(&digest, &client).await;
         }
-        match standing {
-            Standing::Access(principal) => self.revoke_access(&principal, &client).await,
-            Standing::Refresh(_, grant) => self.revoke_grant(&grant, "revoked-by-client").await,
+        match self.standing_access(token).await? {
+            None => Ok(()),
+            Some(access) if access.client_id.as_deref() == Some(client.id()) => {
+                self.revoke_access(&access, &client).await
+            }
+            Some(_) => Err(of_another()),
         }
+    }
+
+    /// With a refresh token its grant ends, also with one that was replaced: a client that lost the
+    /// answer has no other.
+    async fn revoke_refresh(&self, digest: &[u8; 32], client: &Client) -> Result<(), OAuthError> {
+        let known = self.stores.grants.refresh_token(digest).await?;
+        let now = self.now();
+        let stands = |grant: &StoredGrant| grant.revoked_at.is_none() && now < grant.expires_at;
+        let Some((_, grant)) = known.filter(|(_, grant)| stands(grant)) else { return Ok(()) };
+        if grant.client_id != client.id() {
+            return Err(of_another());
+        }
+        self.revoke_grant(&grant, "revoked-by-client").await
     }
 
     async fn revoke_access(
@@ -145,12 +158,17 @@ impl AuthorizationServer {
 
     /// A token that would be taken now; `None` for every other.
     async fn standing_token(&self, text: &str) -> Result<Option<Standing>, OAuthError> {
-        if let Some(digest) = refresh_digest(text) {
-            return self.standing_refresh(&digest).await;
+        match refresh_digest(text) {
+            Some(digest) => self.standing_refresh(&digest).await,
+            None => Ok(self.standing_access(text).await?.map(Box::new).map(Standing::Access)),
         }
+    }
+
+    /// Whom an access token speaks for that would be taken now, by whomever it is for.
+    async fn standing_access(&self, text: &str) -> Result<Option<Principal>, OAuthError> {
         let token = Secret::from(text.to_owned());
-        match self.rooms.identity.inspect(&token, &self.every_resource()).await {
-            Ok(principal) => Ok(Some(Standing::Access(Box::new(principal)))),
+        match self.rooms.identity.inspect(&token).await {
+            Ok(principal) => Ok(Some(principal)),
             Err(AuthenticationError::Unavailable(error)) => Err(error.into()),
             Err(AuthenticationError::Unnamed(_)) => {
                 Err(OAuthError::unavailable("sealer-unavailable"))
@@ -180,6 +198,10 @@ impl AuthorizationServer {
         let uris = resources.iter().flat_map(|it| it.uris.iter().cloned());
         Audience { resources: uris.collect(), ..Audience::default() }
     }
+}
+
+fn of_another() -> OAuthError {
+    OAuthError::grant("token-of-another", "the token was issued to another client")
 }
 
 fn access(principal: &Principal) -> Value {

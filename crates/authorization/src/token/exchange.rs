@@ -45,7 +45,9 @@ impl AuthorizationServer {
         let now = self.now();
         let ends_at = [Some(&subject), actor.as_ref()].into_iter().flatten();
         let ends_at = ends_at.filter_map(|it| it.expires_at).min().unwrap_or(now);
-        let grant_id = subject.claims.get("grant").and_then(Value::as_str);
+        // What another issuer calls a grant is none of ours.
+        let own = subject.means == Means::OwnToken;
+        let grant_id = subject.claims.get("grant").and_then(Value::as_str).filter(|_| own);
         let methods = methods(&subject);
         let binding = self.binding(request).await?;
         let order = TokenOrder {
