@@ -43,15 +43,15 @@ impl Administrator {
     }
 }
 
-/// A client whose grant was revoked by an administrator asks the person again.
+/// A client whose grant was revoked by an administrator asks the person again. Consents go first: a
+/// code that is redeemed meanwhile finds none, or its grant is among those that end.
 async fn revoke_grant(rooms: &Rooms, grant_id: &str) -> Result<bool, Failure> {
     let standing = rooms.identity.grants(None, None).await?;
     let Some(grant) = standing.into_iter().find(|grant| grant.grant_id == grant_id) else {
         return Ok(false);
     };
-    let revoked = rooms.identity.revoke_grant(grant_id).await?;
     forget_consent(rooms, &grant.user_id, &grant.client_id).await?;
-    Ok(revoked)
+    Ok(rooms.identity.revoke_grant(grant_id).await?)
 }
 
 async fn revoke_grants(
@@ -70,11 +70,11 @@ async fn revoke_grants(
     }
     let grants = rooms.identity.grants(user_id, client_id).await?;
     consented.extend(grants.into_iter().map(|grant| (grant.user_id, grant.client_id)));
-    let revoked = rooms.identity.revoke_grants(user_id, client_id).await? > 0;
     let mut forgotten = false;
     for (user_id, client_id) in consented {
         forgotten |= forget_consent(rooms, &user_id, &client_id).await?;
     }
+    let revoked = rooms.identity.revoke_grants(user_id, client_id).await? > 0;
     Ok(revoked || forgotten)
 }
 

@@ -91,10 +91,7 @@ impl AuthorizationServer {
         }
         let mut rows = Vec::new();
         for (client_id, (resources, at)) in found {
-            let mut names: Vec<String> =
-                resources.iter().map(|uri| self.named_resource(uri, frame)).collect();
-            names.sort();
-            names.dedup();
+            let names = self.named_resources(&resources, frame);
             let detail = format!("{} · {}", names.join(", "), minute(at));
             rows.push(Row { name: self.known_name(&client_id).await?, id: client_id, detail });
         }
@@ -103,11 +100,7 @@ impl AuthorizationServer {
 
     /// What a client is called, without asking anybody outside.
     async fn known_name(&self, client_id: &str) -> Result<String, OAuthError> {
-        let configured = self.config.clients.iter().find(|known| known.client_id == client_id);
-        let stored = match configured {
-            Some(known) => Some(known.clone()),
-            None => self.stores.clients.by_id(client_id).await?,
-        };
+        let stored = self.stores.clients.by_id(client_id).await?;
         let client = stored.and_then(|stored| crate::clients::Client::of_stored(&stored).ok());
         let host = || host_of(client_id).unwrap_or_else(|| client_id.to_owned());
         Ok(client.map_or_else(host, |client| client.name().to_owned()))
@@ -219,8 +212,9 @@ impl AuthorizationServer {
         }
         let detail = vec![format!("grants:{}", grants.len())];
         self.record_change(user_id, "grant.revoke", id, detail).await?;
+        // In this order: a code that is redeemed meanwhile finds no consent, or its grant ends here.
         self.stores.consents.remove(user_id, id).await?;
-        for grant in grants {
+        for grant in self.stores.grants.list(Some(user_id), Some(id), now).await? {
             self.stores.grants.revoke(&grant.grant_id, now).await?;
         }
         Ok(())

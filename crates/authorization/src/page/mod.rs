@@ -15,6 +15,7 @@ mod sign_out;
 mod style;
 
 pub(crate) use answer::{see_other, with_cookie};
+pub(crate) use next::cover;
 pub(crate) use sign_in::not_recorded;
 
 use bytes::Bytes;

@@ -1,7 +1,9 @@
 //! What is missing before a client gets its answer.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
-use haechi_core::FactorKind;
+use haechi_core::{FactorKind, StoredConsent};
 use http::Response;
 
 use super::answer::see_other;
@@ -116,15 +118,25 @@ impl AuthorizationServer {
         if asked || !assured {
             return Ok(false);
         }
-        let all = self.stores.consents.list(user_id, Some(&interaction.client_id)).await?;
-        Ok(interaction.resources.iter().all(|resource| {
-            all.iter().any(|consent| {
-                consent.resource == *resource
-                    && consent.redirect_uri == interaction.redirect_uri
-                    && consent.scopes.is_superset(&interaction.scopes)
-            })
-        }))
+        let Interaction { client_id, redirect_uri, resources, scopes, .. } = interaction;
+        let all = self.stores.consents.list(user_id, Some(client_id)).await?;
+        Ok(cover(&all, redirect_uri, resources, scopes))
     }
+}
+
+/// Whether consents hold for all of it, and for this very redirection.
+pub(crate) fn cover(
+    consents: &[StoredConsent],
+    redirect_uri: &str,
+    resources: &[String],
+    scopes: &BTreeSet<String>,
+) -> bool {
+    let covers = |consent: &StoredConsent, resource: &str| {
+        consent.resource == resource
+            && consent.redirect_uri == redirect_uri
+            && consent.scopes.is_superset(scopes)
+    };
+    resources.iter().all(|resource| consents.iter().any(|it| covers(it, resource)))
 }
 
 /// Whether the answer goes where any program of the person's machine can take it.
