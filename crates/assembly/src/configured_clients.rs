@@ -59,3 +59,42 @@ impl ClientStore for ConfiguredClients {
         self.store.forget(before).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use haechi_core::ClientOrigin;
+    use haechi_storage::Memory;
+
+    use super::*;
+
+    fn client(client_id: &str, role: &str) -> StoredClient {
+        StoredClient {
+            client_id: client_id.to_owned(),
+            metadata: "{}".to_owned(),
+            secret_sha256: None,
+            origin: ClientOrigin::Operator,
+            roles: [role.to_owned()].into(),
+            created_at: Timestamp::default(),
+            expires_at: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_of_the_settings_goes_before_one_of_the_store_and_stays() {
+        let store: Arc<dyn ClientStore> = Arc::new(Memory::new());
+        for name in ["app", "other"] {
+            store.add(client(name, "of-the-store")).await.unwrap();
+        }
+        let all = ConfiguredClients::new(vec![client("app", "of-the-settings")], store);
+        let role = async |name: &str| {
+            let found = all.by_id(name).await.unwrap();
+            found.and_then(|client| client.roles.into_iter().next())
+        };
+        assert_eq!(role("app").await.as_deref(), Some("of-the-settings"));
+        assert_eq!(role("other").await.as_deref(), Some("of-the-store"));
+        assert!(matches!(all.add(client("app", "x")).await, Err(StoreError::Exists(_))));
+        assert!(matches!(all.replace(client("app", "x")).await, Err(StoreError::Exists(_))));
+        all.remove("app").await.unwrap();
+        assert_eq!(role("app").await.as_deref(), Some("of-the-settings"));
+    }
+}

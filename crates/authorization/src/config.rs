@@ -2,17 +2,12 @@
 
 use std::time::Duration;
 
-use haechi_core::StoredClient;
-
 /// How the authorization server works.
 #[derive(Clone, Debug)]
 pub struct AuthorizationConfig {
     /// `issuer` (RFC 8414 §2): `scheme://host[:port]`, what identity puts in `iss`; its endpoints
     /// lie below it.
     pub issuer: String,
-    /// What tokens can be for (RFC 8707), at the start. A request that names none is for the address
-    /// of all upstreams together where there is one, or for the only one, and is refused otherwise.
-    pub resources: Vec<OfferedResource>,
     /// What can be asked for, with what a person is told of it.
     pub scopes: Vec<Scope>,
     /// How long an access token is good.
@@ -36,9 +31,6 @@ pub struct AuthorizationConfig {
     /// Whether metadata documents and key sets of clients may lie on this machine, over http too:
     /// for development and tests. What reads them must reach that far as well.
     pub dangerous_loopback_documents: bool,
-    /// Clients that stand in the settings. They go before clients of the store with the same id, and
-    /// act for people only: the tokens of a client that acts for itself rest on the store.
-    pub clients: Vec<StoredClient>,
     /// Who may register by itself (RFC 7591).
     pub dynamic_registration: Dynamic,
     /// Whether everybody needs a second factor, and is led to make one.

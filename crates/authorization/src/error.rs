@@ -90,6 +90,8 @@ pub(crate) struct OAuthError {
     pub(crate) description: Cow<'static, str>,
     /// For the next DPoP proof (RFC 9449 §8).
     pub(crate) nonce: Option<String>,
+    /// When to come back, in seconds.
+    pub(crate) retry_after_secs: Option<u32>,
 }
 
 impl OAuthError {
@@ -98,7 +100,8 @@ impl OAuthError {
         word: &'static str,
         description: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { code, word, description: description.into(), nonce: None }
+        let description = description.into();
+        Self { code, word, description, nonce: None, retry_after_secs: None }
     }
 
     /// `invalid_request`.
@@ -128,6 +131,11 @@ impl OAuthError {
     pub(crate) fn unavailable(word: &'static str) -> Self {
         let text = "what decides about this cannot be reached now; try again later";
         Self::new(ErrorCode::TemporarilyUnavailable, word, text)
+    }
+
+    /// `slow_down`, for so many seconds.
+    pub(crate) fn slow_down(word: &'static str, text: &'static str, secs: u32) -> Self {
+        Self { retry_after_secs: Some(secs), ..Self::new(ErrorCode::SlowDown, word, text) }
     }
 
     /// The same, with a nonce for the next DPoP proof.

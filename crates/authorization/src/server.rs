@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use haechi_core::{
     BoxFuture, BrowserSessionStore, ClientStore, Clock, ConsentStore, Entropy, FactorStore, Fetch,
-    GrantStore, LoginStore, StoreError, TicketStore, Timestamp, UserStore,
+    GrantStore, LoginStore, TicketStore, Timestamp, UserStore,
 };
 use haechi_face::reply;
 use haechi_guard::Guard;
@@ -25,7 +25,7 @@ use crate::{AuthorizationConfig, Federation, OAuthError, OfferedResource, Visit}
 pub struct Stores {
     /// Users.
     pub users: Arc<dyn UserStore>,
-    /// Clients the operator entered, and those that registered themselves.
+    /// Clients the operator entered, here or in the settings, and those that registered themselves.
     pub clients: Arc<dyn ClientStore>,
     /// Grants and refresh tokens.
     pub grants: Arc<dyn GrantStore>,
@@ -67,6 +67,12 @@ pub struct AuthorizationServer {
     pub(crate) registrations: Registrations,
     /// Requests for authorization, by where they come from.
     pub(crate) requests: Tally<Option<IpAddr>>,
+    /// Sign-ins that begin at other providers, by where they come from.
+    pub(crate) departures: Tally<Option<IpAddr>>,
+    /// Refresh tokens that were used, by their grant.
+    pub(crate) refreshes: Tally<String>,
+    /// Questions for a passkey, by the user who is asked.
+    pub(crate) questions: Tally<String>,
     pub(crate) federation: Option<Arc<Federation>>,
 }
 
@@ -78,11 +84,16 @@ impl fmt::Debug for AuthorizationServer {
     }
 }
 
-/// How many requests for authorization may come from one address within a minute: each waits for
-/// a person, and what waits is bounded for all together.
+const A_MINUTE: Duration = Duration::from_secs(60);
+/// How many requests for authorization may come from one address within a minute, and how many
+/// sign-ins at other providers may begin: each waits for a person, and what waits is bounded for all
+/// together.
 const REQUESTS_A_MINUTE: u32 = 300;
-/// A day, in milliseconds.
-const A_DAY_MS: u64 = 24 * 3600 * 1000;
+/// How often one grant may be refreshed within a minute: each time is kept and recorded.
+const REFRESHES_A_MINUTE: u32 = 60;
+/// How often one user may be asked for a passkey within a minute: each question waits for its answer,
+/// and what waits is bounded for all together.
+const QUESTIONS_A_MINUTE: u32 = 30;
 /// Below it lie all addresses that are no well-known ones.
 pub(crate) const BASE_PATH: &str = "/oauth/";
 /// RFC 8414 §3.
@@ -163,27 +174,31 @@ impl<'a> Address<'a> {
 }
 
 impl AuthorizationServer {
-    /// Puts it together.
+    /// Puts it together. Until something is offered, tokens can be for nothing.
     #[must_use]
     pub fn new(config: AuthorizationConfig, rooms: Rooms, stores: Stores) -> Self {
         let (documents, key_sets) = (Documents::default(), KeySets::default());
         let registrations = registrations();
-        let resources = ArcSwap::from_pointee(config.resources.clone());
-        let requests = Tally::new(REQUESTS_A_MINUTE, Duration::from_secs(60));
+        let by_address = || Tally::new(REQUESTS_A_MINUTE, A_MINUTE);
         Self {
             config,
-            resources,
+            resources: ArcSwap::default(),
             rooms,
             stores,
             documents,
             key_sets,
             registrations,
-            requests,
+            requests: by_address(),
+            departures: by_address(),
+            refreshes: Tally::new(REFRESHES_A_MINUTE, A_MINUTE),
+            questions: Tally::new(QUESTIONS_A_MINUTE, A_MINUTE),
             federation: None,
         }
     }
 
-    /// Replaces what tokens can be for, from now on.
+    /// Replaces what tokens can be for (RFC 8707), from now on. A request that names none is for the
+    /// address of all upstreams together where there is one, or for the only one, and is refused
+    /// otherwise.
     pub fn offer(&self, resources: Vec<OfferedResource>) {
         self.resources.store(Arc::new(resources));
     }
@@ -204,20 +219,6 @@ impl AuthorizationServer {
     #[must_use]
     pub fn is_public(path: &str) -> bool {
         Address::of(path).is_some_and(Address::is_public)
-    }
-
-    /// Forgets what has ended: tickets, browsers' sessions, grants a day after their end.
-    ///
-    /// # Errors
-    ///
-    /// The store's; then it is forgotten the next time.
-    pub async fn forget(&self) -> Result<(), StoreError> {
-        let now = self.now();
-        let day_ago = Timestamp(now.as_millis().saturating_sub(A_DAY_MS));
-        self.stores.tickets.forget(now).await?;
-        self.stores.sessions.forget(now).await?;
-        self.stores.grants.forget(day_ago).await?;
-        Ok(())
     }
 
     /// `iss` of everything that comes from here.

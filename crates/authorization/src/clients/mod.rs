@@ -45,7 +45,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Reads what a store or the settings hold.
+    /// Reads what a store holds.
     ///
     /// # Errors
     ///
@@ -95,12 +95,6 @@ impl Client {
         self.metadata.grant_types.contains(&grant)
     }
 
-    /// The client that does not come to tokens this way.
-    fn without(mut self, grant: GrantType) -> Self {
-        self.metadata.grant_types.remove(&grant);
-        self
-    }
-
     /// Whether `redirect_uri` is one of its own, exactly (but for a loopback port).
     pub(crate) fn admits_redirect(&self, redirect_uri: &str) -> bool {
         self.metadata.redirect_uris.iter().any(|own| own.covers(redirect_uri))
@@ -123,20 +117,16 @@ impl Client {
 }
 
 impl AuthorizationServer {
-    /// The client with this id: of the settings, of the store, or by its metadata document.
+    /// The client with this id: of the store, or by its metadata document.
     ///
     /// # Errors
     ///
     /// [`ClientError`] when there is none that may be used now.
     pub(crate) async fn client(&self, client_id: &str) -> Result<Client, ClientError> {
         ensure(is_client_id(client_id), ClientError::Malformed)?;
-        let configured = self.config.clients.iter().find(|known| known.client_id == client_id);
-        let client = match configured {
-            Some(known) => Client::of_stored(known)?.without(GrantType::ClientCredentials),
-            None => match self.stores.clients.by_id(client_id).await? {
-                Some(stored) => Client::of_stored(&stored)?,
-                None => self.documented_client(client_id).await?,
-            },
+        let client = match self.stores.clients.by_id(client_id).await? {
+            Some(stored) => Client::of_stored(&stored)?,
+            None => self.documented_client(client_id).await?,
         };
         let now = self.rooms.clock.now();
         let ended = client.expires_at.is_some_and(|end| now >= end);

@@ -57,9 +57,9 @@ impl AuthorizationServer {
         check_type(visit)?;
         let metadata = ClientMetadata::read(visit.body, MetadataSource::Dynamic)?;
         let now = self.now();
-        if !self.registrations.admits(&visit.origin.address, now) {
+        if !self.registrations.admits_from(visit.origin.address, now) {
             let text = "too many clients were registered from this address; try again in an hour";
-            return Err(OAuthError::new(ErrorCode::SlowDown, "registration-often", text));
+            return Err(OAuthError::slow_down("registration-often", text, 3600));
         }
         self.make_room(now).await?;
         let secret = metadata.method.has_secret().then(|| self.random_text()).transpose()?;

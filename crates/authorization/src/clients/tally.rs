@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +41,22 @@ impl<K: Eq + Hash + Clone> Tally<K> {
     }
 }
 
+impl Tally<Option<IpAddr>> {
+    /// Counts one more from where `address` is.
+    pub(crate) fn admits_from(&self, address: Option<IpAddr>, now: Timestamp) -> bool {
+        self.admits(&address.map(connection), now)
+    }
+}
+
+/// What one connection to the net is given: an address of IPv4, a /64 of IPv6, in which everybody
+/// chooses addresses for itself.
+fn connection(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
 impl<K> fmt::Debug for Tally<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tally").field("most", &self.most).finish_non_exhaustive()
@@ -59,5 +76,19 @@ mod tests {
         assert!(tally.admits(&"b", at(59)), "another is not held to it");
         assert!(tally.admits(&"a", at(60)));
         assert!(tally.admits(&"a", at(0)), "a clock that was set back begins anew");
+    }
+
+    #[test]
+    fn whoever_has_a_network_of_its_own_is_counted_as_one() {
+        let tally = Tally::new(1, Duration::from_secs(60));
+        let comes = |address: &str| {
+            tally.admits_from(Some(address.parse().unwrap()), Timestamp::from_secs(1000))
+        };
+        assert!(comes("2001:db8:1:2::1"));
+        assert!(!comes("2001:db8:1:2:ffff::9"), "the same network");
+        assert!(comes("2001:db8:1:3::1"), "another one");
+        assert!(comes("192.0.2.7") && comes("192.0.2.8"));
+        assert!(!comes("::ffff:192.0.2.7"), "however it is written");
+        assert!(tally.admits_from(None, Timestamp::from_secs(1000)));
     }
 }

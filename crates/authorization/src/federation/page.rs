@@ -16,6 +16,7 @@ use crate::federation::{Arrived, Begin, Federation, FederationError, Purpose, Wo
 use crate::form::{Form, encode};
 use crate::interaction::{Interaction, Prompt};
 use crate::page::{not_recorded, see_other, with_cookie};
+use crate::protocol::authorize::too_often;
 use crate::record::{Act, Subject};
 use crate::session::{BrowserSession, Cookie};
 use crate::{AuthorizationServer, OAuthError, Visit};
@@ -67,6 +68,9 @@ impl AuthorizationServer {
         visit: &Visit<'_>,
         name: &str,
     ) -> Result<Response<Bytes>, OAuthError> {
+        if !self.departures.admits_from(visit.origin.address, self.now()) {
+            return Err(too_often());
+        }
         let waiting = self.waiting(&Form::of_query(visit)?).await?;
         let (ticket, asked) = waiting.unzip();
         let fresh = asked.as_ref().is_some_and(wants_fresh);
@@ -138,8 +142,15 @@ impl AuthorizationServer {
         name: &str,
     ) -> Result<Response<Bytes>, OAuthError> {
         let query = visit.head.uri.query().unwrap_or_default();
-        let finished = federation.finish(name, query, Cookie::Visitor.read(visit)).await;
-        let arrived = finished.map_err(|error| told(name, &error))?;
+        let browser = Cookie::Visitor.read(visit);
+        let arrived = match federation.finish(name, query, browser).await {
+            Ok(arrived) => arrived,
+            Err(error) => {
+                let error = told(name, &error);
+                let back = federation.abandoned(query, browser).await?.map(way_back);
+                return Ok(self.error_page_with(visit, &error, back));
+            }
+        };
         match arrived.purpose.clone() {
             Purpose::SignIn(ticket) => self.comes_in(visit, arrived, ticket).await,
             Purpose::Link(user_id) => {
@@ -329,6 +340,15 @@ impl AuthorizationServer {
         let address = federation.sign_out_address(&session.stored, &after).await?;
         let name = federation.label_of(&session.stored)?;
         Some(ProviderLink { name: language.choose(&name.english, &name.korean), address })
+    }
+}
+
+/// Where somebody who did not come in by a provider can try another way.
+fn way_back(purpose: Purpose) -> String {
+    match purpose {
+        Purpose::SignIn(Some(ticket)) => format!("/oauth/sign-in?ticket={}", encode(&ticket)),
+        Purpose::SignIn(None) => "/oauth/sign-in".to_owned(),
+        Purpose::Link(_) => "/oauth/account".to_owned(),
     }
 }
 

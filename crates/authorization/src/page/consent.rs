@@ -62,7 +62,7 @@ impl AuthorizationServer {
             known: known(interaction, &frame),
             warning: warning(interaction, &frame),
             target: destination(&interaction.redirect_uri),
-            resources: self.named_resources(interaction, &frame),
+            resources: self.named_resources(&interaction.resources, &frame),
             scopes: interaction.scopes.iter().map(|scope| self.in_words(scope, &frame)).collect(),
             user: name_of(&session.user),
             word: form_word(&session.secret, &purpose(ticket)),
@@ -117,21 +117,19 @@ impl AuthorizationServer {
         Ok(())
     }
 
-    fn named_resources(&self, interaction: &Interaction, frame: &Frame) -> Vec<String> {
-        interaction.resources.iter().map(|uri| self.named_resource(uri, frame)).collect()
-    }
-
-    /// What people call a resource.
-    pub(super) fn named_resource(&self, uri: &str, frame: &Frame) -> String {
-        let offered = self.config.resources.iter();
-        let mut known = offered.filter(|known| known.uris.iter().any(|own| own == uri));
-        match known.next() {
-            Some(known) if known.name.is_empty() => {
-                frame.say("All servers behind this gateway", "이 게이트웨이의 모든 서버")
-            }
-            Some(known) => known.name.clone(),
-            None => uri.to_owned(),
+    /// What people call these resources, each once, sorted. Where all of them together are named,
+    /// nobody need read them one by one.
+    pub(super) fn named_resources(&self, uris: &[String], frame: &Frame) -> Vec<String> {
+        let offered = self.resources();
+        let known = |uri: &String| offered.iter().find(|known| known.uris.contains(uri));
+        let name = |uri: &String| known(uri).map_or_else(|| uri.clone(), |it| it.name.clone());
+        let mut names: Vec<String> = uris.iter().map(name).collect();
+        names.sort();
+        names.dedup();
+        if names.first().is_some_and(String::is_empty) {
+            return vec![frame.say("All servers behind this gateway", "이 게이트웨이의 모든 서버")];
         }
+        names
     }
 
     /// A scope in words: of the settings, of the standards, or its name.

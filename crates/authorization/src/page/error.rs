@@ -15,11 +15,22 @@ struct ErrorPage {
     sentence: String,
     code: &'static str,
     description: String,
+    back: Option<String>,
 }
 
 impl AuthorizationServer {
     /// Tells a person what went wrong where no client can be told.
     pub(crate) fn error_page(&self, visit: &Visit<'_>, error: &OAuthError) -> Response<Bytes> {
+        self.error_page_with(visit, error, None)
+    }
+
+    /// The same, with the address where the person can try another way.
+    pub(crate) fn error_page_with(
+        &self,
+        visit: &Visit<'_>,
+        error: &OAuthError,
+        back: Option<String>,
+    ) -> Response<Bytes> {
         self.rooms.guard.count_refusal(visit.origin, error.word);
         let frame = Frame::new(visit, "account", None);
         let elsewhere = crate::federation::sentence(error.word);
@@ -27,7 +38,7 @@ impl AuthorizationServer {
         let sentence = frame.say(english, korean);
         let (code, description) = (error.code.as_str(), error.description());
         let page = Page { status: error.code.status(), ..Page::PLAIN };
-        page.show(visit, &ErrorPage { frame, sentence, code, description })
+        page.show(visit, &ErrorPage { frame, sentence, code, description, back })
     }
 }
 

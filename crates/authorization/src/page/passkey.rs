@@ -54,6 +54,10 @@ impl AuthorizationServer {
     ) -> Result<Option<Question>, OAuthError> {
         let Some(PasskeyQuestion { options, expected }) = asked else { return Ok(None) };
         let user_id = session.user.user_id.clone();
+        // Whoever is asked too often still has codes.
+        if !self.questions.admits(&user_id, self.now()) {
+            return Ok(None);
+        }
         let expected = expected.expose_str().unwrap_or_default().to_owned();
         let asked = Asked { user_id, expected };
         let ticket = self.add_ticket(TicketKind::Passkey, &asked, PATIENCE).await?;

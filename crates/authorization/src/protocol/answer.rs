@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use haechi_face::reply;
 use http::header::{
-    AUTHORIZATION, HeaderName, HeaderValue, LOCATION, PRAGMA, REFERRER_POLICY, WWW_AUTHENTICATE,
+    AUTHORIZATION, HeaderName, HeaderValue, LOCATION, PRAGMA, REFERRER_POLICY, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use http::{Response, StatusCode};
 use serde_json::Value;
@@ -34,6 +35,7 @@ pub(crate) fn problem(visit: &Visit<'_>, error: &OAuthError) -> Response<Bytes> 
         let challenge = HeaderValue::from_static(r#"Basic realm="haechi", charset="UTF-8""#);
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
+    headers.extend(error.retry_after_secs.map(|secs| (RETRY_AFTER, HeaderValue::from(secs))));
     if let Some(Ok(nonce)) = error.nonce.as_deref().map(HeaderValue::from_str) {
         headers.insert(DPOP_NONCE, nonce);
     }

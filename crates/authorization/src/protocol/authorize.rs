@@ -52,11 +52,8 @@ impl AuthorizationServer {
             Ok(interaction) => interaction,
             Err(error) => return self.refuse(visit, &answerable.redirect_uri, state, &error),
         };
-        if !self.requests.admits(&visit.origin.address, self.now()) {
-            let text = "too many requests come from this address; try again in a minute";
-            let code = ErrorCode::TemporarilyUnavailable;
-            let error = OAuthError::new(code, "authorize-often", text);
-            return self.refuse(visit, &answerable.redirect_uri, state, &error);
+        if !self.requests.admits_from(visit.origin.address, self.now()) {
+            return self.refuse(visit, &answerable.redirect_uri, state, &too_often());
         }
         match self.add_ticket(TicketKind::Interaction, &interaction, PATIENCE).await {
             Ok(ticket) => self.ask(visit, &ticket, &interaction).await,
@@ -138,6 +135,12 @@ impl AuthorizationServer {
         super::answer::redirect(redirect_uri, parameters)
             .unwrap_or_else(|| self.error_page(visit, &OAuthError::failed("redirect-unwritable")))
     }
+}
+
+/// What waits for a person is bounded for all together, so nobody may begin very much.
+pub(crate) fn too_often() -> OAuthError {
+    let text = "too many requests come from this address; try again in a minute";
+    OAuthError::new(ErrorCode::TemporarilyUnavailable, "authorize-often", text)
 }
 
 /// Only codes are given, and only in a query.

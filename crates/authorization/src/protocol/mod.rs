@@ -1,7 +1,7 @@
 //! What clients say and are told: the standards' endpoints.
 
 pub(crate) mod answer;
-mod authorize;
+pub(crate) mod authorize;
 pub(crate) mod code;
 mod metadata;
 pub(crate) mod method;

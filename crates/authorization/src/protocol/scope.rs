@@ -76,10 +76,9 @@ impl AuthorizationServer {
 
     /// What a client gets that does not say: what a newcomer at these resources should ask for.
     fn usual_scopes(&self, client: &Client, resources: &[String]) -> BTreeSet<String> {
-        let wanted = self.config.resources.iter();
-        let wanted =
-            wanted.filter(|offered| offered.uris.iter().any(|uri| resources.contains(uri)));
-        let scopes = wanted.flat_map(|offered| offered.scopes.iter().cloned());
+        let offered = self.resources();
+        let wanted = offered.iter().filter(|it| it.uris.iter().any(|uri| resources.contains(uri)));
+        let scopes = wanted.flat_map(|it| it.scopes.iter().cloned());
         scopes.filter(|scope| client.scopes().is_none_or(|own| own.contains(scope))).collect()
     }
 }

@@ -60,6 +60,10 @@ impl AuthorizationServer {
             let text = "the refresh token was issued to another client";
             return Err(OAuthError::grant("refresh-client", text));
         }
+        if !self.refreshes.admits(&grant.grant_id, self.now()) {
+            let text = "this grant is refreshed too often; use the tokens until they end";
+            return Err(OAuthError::slow_down("refresh-often", text, 60));
+        }
         let scopes = scope::narrow(&grant.scopes, request.form.one("scope"))?;
         let resources = resource::narrow(&grant.resources, request.form)?;
         self.ask_provider(&grant, request.grant.as_str()).await?;
