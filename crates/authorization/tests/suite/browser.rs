@@ -2,48 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use haechi_audit::{AuditConfig, AuditLog, Durability, Reader};
-use haechi_authorization::{
-    AuthorizationConfig, AuthorizationServer, Dynamic, OfferedResource, Rooms, Scope, Stores, Visit,
-};
+use haechi_audit::AuditLog;
+use haechi_authorization::{AuthorizationConfig, AuthorizationServer, Scope, Visit};
 use haechi_core::{
-    ClientOrigin, ClientStore as _, Entropy, Event, Fetch, FetchError, Fetched, ManualClock,
-    Origin, Secret, SeededEntropy, StoredClient, Timestamp,
+    ClientOrigin, ClientStore as _, Entropy, Event, Fetch, ManualClock, Origin, Secret,
+    StoredClient, Timestamp,
 };
 use haechi_face::Language;
-use haechi_guard::{Guard, GuardConfig, Rooms as HallRooms};
-use haechi_identity::{
-    Identity, IdentityConfig, NewUser, PasswordPolicy, Stores as IdentityStores, Surroundings,
-};
-use haechi_policy::{Policy, PolicySource};
-use haechi_storage::{Memory, MemorySubjectKeys};
-use haechi_vault::{SubjectSealer, Vault, VaultConfig, VaultStores};
+use haechi_identity::{Identity, NewUser};
+use haechi_storage::Memory;
+use haechi_vault::SubjectSealer;
 use http::{Method, Request, Response};
 
+use crate::house::{self, House, NoFetch, offered};
+
+pub(crate) use crate::house::ISSUER;
 /// Everybody's.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
-pub(crate) const ISSUER: &str = "https://gateway.example";
 pub(crate) const RESOURCE: &str = "https://gateway.example/files/mcp";
 /// Of the client `web`, which the operator entered.
 pub(crate) const CALLBACK: &str = "https://client.example/callback";
 /// Of the client `tool`, which registered itself.
 pub(crate) const LOOPBACK: &str = "http://127.0.0.1:7777/callback";
-
-#[derive(Debug)]
-struct NoFetch;
-
-#[async_trait]
-impl Fetch for NoFetch {
-    async fn fetch(&self, url: &str) -> Result<Fetched, FetchError> {
-        Err(FetchError::Unreachable(url.to_owned()))
-    }
-}
 
 /// The server, with the users `ann` and `bob`.
 pub(crate) struct World {
@@ -54,8 +38,7 @@ pub(crate) struct World {
     pub(crate) sealer: Arc<SubjectSealer>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) audit: AuditLog,
-    pub(crate) directory: PathBuf,
-    pub(crate) _folder: tempfile::TempDir,
+    pub(crate) house: House,
 }
 
 pub(crate) fn config() -> AuthorizationConfig {
@@ -65,31 +48,12 @@ pub(crate) fn config() -> AuthorizationConfig {
         korean: Some(korean.to_owned()),
     };
     AuthorizationConfig {
-        issuer: ISSUER.to_owned(),
-        resources: vec![OfferedResource {
-            uris: vec![RESOURCE.to_owned()],
-            name: "files".to_owned(),
-            scopes: vec!["files:read".to_owned()],
-        }],
         scopes: vec![
             scope("files:read", "Read your files", "파일 읽기"),
             scope("files:write", "Change your files", "파일 변경"),
         ],
-        access_lifetime: Duration::from_secs(600),
-        refresh_idle: Duration::from_secs(86_400),
-        grant_lifetime: Duration::from_secs(864_000),
-        code_lifetime: Duration::from_secs(60),
-        refresh_grace: Duration::from_secs(10),
-        session_lifetime: Duration::from_secs(12 * 3600),
         session_idle: Duration::from_secs(3600),
-        metadata_documents: false,
-        document_hosts: Vec::new(),
-        dangerous_loopback_documents: false,
-        clients: Vec::new(),
-        dynamic_registration: Dynamic::Off,
-        second_factor_required: false,
-        assertion_issuers: Vec::new(),
-        exchange_issuers: Vec::new(),
+        ..house::config()
     }
 }
 
@@ -123,59 +87,41 @@ impl World {
 
     /// A server that reads keys of others through `fetch`.
     pub(crate) async fn reaching(config: AuthorizationConfig, fetch: Arc<dyn Fetch>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let directory = folder.path().join("audit");
-        let clock = Arc::new(ManualClock::at(Timestamp(1_800_000_000_000)));
-        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
-        let (store, file_key) = (Arc::new(Memory::new()), Secret::new(vec![7; 32]));
-        let keys = Arc::new(MemorySubjectKeys::default());
-        let (time, chance) = (clock.clone(), Arc::clone(&entropy));
-        let sealer = SubjectSealer::open(store.clone(), keys, &file_key, time, chance);
-        let sealer = Arc::new(sealer.await.unwrap());
-        let safe =
-            VaultStores { keys: store.clone(), tokens: store.clone(), subjects: sealer.clone() };
-        let (time, chance) = (clock.clone(), Arc::clone(&entropy));
-        let vault = Vault::open(safe, &file_key, VaultConfig::default(), time, chance).await;
-        let surroundings = Surroundings {
-            sealer: sealer.clone(),
-            clock: clock.clone(),
-            entropy: Arc::clone(&entropy),
-            fetch,
-            file_key,
-        };
-        let identity = Arc::new(identity(&store, surroundings).await);
-        let mut audit = AuditConfig::new(&directory, "test");
-        audit.durability = Durability::Kill;
-        audit.segment_bytes = 1 << 20;
-        let (audit, _) = AuditLog::open(audit, clock.clone()).unwrap();
-        let hall = HallRooms {
-            identity: identity.clone(),
-            audit: audit.clone(),
-            sealer: sealer.clone(),
-            protector: Arc::new(vault.unwrap()),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-        };
-        let policy = Policy::compile(&PolicySource::default(), 1).unwrap().0;
-        let guard = Guard::new(hall, Arc::new(policy), GuardConfig::default());
-        store.add(client("web", "Web Client", CALLBACK, ClientOrigin::Operator)).await.unwrap();
-        store.add(client("tool", "Some Tool", LOOPBACK, ClientOrigin::Dynamic)).await.unwrap();
-        let rooms = Rooms {
-            identity: identity.clone(),
-            guard,
-            fetch: Arc::new(NoFetch),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-        };
-        let server = AuthorizationServer::new(config, rooms, stores(&store));
-        let _folder = folder;
-        Self { server, identity, clock, store, sealer, entropy, audit, directory, _folder }
+        let house = House::new(house::settings(ISSUER), fetch).await;
+        for name in ["ann", "bob"] {
+            let user = NewUser {
+                username: name.to_owned(),
+                display_name: Some(format!("{name} the Tester")),
+                email: None,
+                roles: ["user".to_owned()].into(),
+                password: Some(Secret::from(PASSWORD.to_owned())),
+            };
+            house.identity.add_user(user).await.unwrap();
+        }
+        let (web, tool) = (ClientOrigin::Operator, ClientOrigin::Dynamic);
+        for client in [
+            client("web", "Web Client", CALLBACK, web),
+            client("tool", "Some Tool", LOOPBACK, tool),
+        ] {
+            house.store.add(client).await.unwrap();
+        }
+        let server = AuthorizationServer::new(config, house.rooms(), house.stores());
+        server.offer(vec![offered("files", RESOURCE, "files:read")]);
+        Self {
+            server,
+            identity: Arc::clone(&house.identity),
+            clock: house.clock.clone(),
+            store: Arc::new(house.store.clone()),
+            sealer: Arc::clone(&house.sealer),
+            entropy: Arc::clone(&house.entropy),
+            audit: house.audit.clone(),
+            house,
+        }
     }
 
     /// Every sign-in of the log: whether it succeeded, and why not.
     pub(crate) fn sign_ins(&self) -> Vec<(bool, Option<String>)> {
-        let reader = Reader::open(&self.directory).unwrap();
-        let events = reader.entries(0).map(|entry| entry.unwrap().event);
+        let events = self.house.events().into_iter();
         let tell = |event| match event {
             Event::SignIn(sign_in) => Some((sign_in.success, sign_in.reason)),
             _ => None,
@@ -185,8 +131,7 @@ impl World {
 
     /// What people changed of their own accounts, as the log tells it: the act, and its details.
     pub(crate) fn changes(&self) -> Vec<(String, String)> {
-        let reader = Reader::open(&self.directory).unwrap();
-        let events = reader.entries(0).map(|entry| entry.unwrap().event);
+        let events = self.house.events().into_iter();
         let tell = |event| match event {
             Event::Administration(act) => Some((act.act, act.detail.join(" "))),
             _ => None,
@@ -200,47 +145,7 @@ impl World {
     }
 
     pub(crate) fn wait(&self, secs: u64) {
-        self.clock.advance(Duration::from_secs(secs));
-    }
-}
-
-async fn identity(store: &Arc<Memory>, surroundings: Surroundings) -> Identity {
-    let stores = IdentityStores {
-        users: store.clone(),
-        passwords: store.clone(),
-        api_keys: store.clone(),
-        signing_keys: store.clone(),
-        revocations: store.clone(),
-        clients: store.clone(),
-        grants: store.clone(),
-        factors: store.clone(),
-    };
-    let mut settings = IdentityConfig::new(ISSUER);
-    settings.passwords = PasswordPolicy { memory_kib: 64, iterations: 1, ..Default::default() };
-    let identity = Identity::open(settings, stores, surroundings).await.unwrap();
-    for name in ["ann", "bob"] {
-        let user = NewUser {
-            username: name.to_owned(),
-            display_name: Some(format!("{name} the Tester")),
-            email: None,
-            roles: ["user".to_owned()].into(),
-            password: Some(Secret::from(PASSWORD.to_owned())),
-        };
-        identity.add_user(user).await.unwrap();
-    }
-    identity
-}
-
-fn stores(store: &Arc<Memory>) -> Stores {
-    Stores {
-        users: store.clone(),
-        clients: store.clone(),
-        grants: store.clone(),
-        consents: store.clone(),
-        tickets: store.clone(),
-        sessions: store.clone(),
-        factors: store.clone(),
-        logins: store.clone(),
+        self.house.wait(secs);
     }
 }
 

@@ -102,22 +102,6 @@ async fn two_ways_at_once_are_one_too_many() {
 }
 
 #[tokio::test]
-async fn a_client_of_the_settings_goes_before_one_of_the_store() {
-    let stored = StoredClient {
-        client_id: "app".to_owned(),
-        metadata: metadata("none").to_string(),
-        secret_sha256: None,
-        origin: ClientOrigin::Operator,
-        roles: words(&[]),
-        created_at: haechi_core::Timestamp(1),
-        expires_at: None,
-    };
-    let world = World::with(|config| config.clients = vec![stored]).await;
-    world.add_client("app", &metadata("client_secret_basic")).await;
-    assert!(is_proved(&world.prove(&[("client_id", "app")], None).await));
-}
-
-#[tokio::test]
 async fn a_client_that_was_removed_is_unknown_to_the_next_request() {
     let world = world_with("client_secret_basic").await;
     let header = basic("app", SECRET);

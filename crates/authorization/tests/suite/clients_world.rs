@@ -7,33 +7,26 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use haechi_audit::{AuditConfig, AuditLog, Durability};
-use haechi_authorization::{
-    AuthorizationConfig, AuthorizationServer, Dynamic, OfferedResource, Rooms, Scope, Stores, Visit,
-};
+use haechi_authorization::{AuthorizationConfig, AuthorizationServer, Dynamic, Visit};
 use haechi_core::{
-    ClientOrigin, ClientStore, Clock as _, Entropy, Fetch, FetchError, Fetched, ManualClock,
-    Origin, Secret, SeededEntropy, StoredClient, Timestamp,
+    ClientOrigin, ClientStore, Clock as _, Fetch, FetchError, Fetched, ManualClock, Origin,
+    SeededEntropy, StoredClient,
 };
 use haechi_face::Language;
-use haechi_guard::{Guard, GuardConfig};
 use haechi_identity::jose::{Algorithm, SigningKey};
-use haechi_identity::{
-    ForeignIssuer, Identity, IdentityConfig, KeyLocation, PasswordPolicy, Surroundings, sha256,
-};
-use haechi_policy::{Policy, PolicySource};
-use haechi_storage::{Memory, MemorySubjectKeys};
-use haechi_vault::{SubjectSealer, Vault, VaultConfig, VaultStores};
+use haechi_identity::{ForeignIssuer, Identity, IdentityConfig, KeyLocation, sha256};
+use haechi_storage::Memory;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Request};
 use serde_json::{Value, json};
 
-pub(crate) const ISSUER: &str = "https://gateway.example";
+use crate::house::{self, House, offered};
+
+pub(crate) use crate::house::{ISSUER, NOW};
 pub(crate) const RESOURCE: &str = "https://gateway.example/crm/mcp";
 pub(crate) const OTHER: &str = "https://gateway.example/wiki/mcp";
 /// A company's provider.
 pub(crate) const COMPANY: &str = "https://company.example";
-pub(crate) const NOW: u64 = 1_800_000_000;
 pub(crate) const SECRET: &str = "hcs_a-secret-of-256-bits-that-nobody-guesses";
 
 /// What stands at addresses, and how often each was read.
@@ -79,7 +72,7 @@ pub(crate) struct World {
     pub(crate) network: Arc<Network>,
     /// The company's key.
     pub(crate) company: SigningKey,
-    folder: tempfile::TempDir,
+    house: House,
 }
 
 /// What came back.
@@ -115,38 +108,21 @@ pub(crate) fn jwks(key: &SigningKey) -> Value {
 }
 
 fn config() -> AuthorizationConfig {
-    let resource = |uri: &str, name: &str| OfferedResource {
-        uris: vec![uri.to_owned()],
-        name: name.to_owned(),
-        scopes: vec!["crm:read".to_owned()],
-    };
-    let scope = |name: &str| Scope { name: name.to_owned(), english: None, korean: None };
     AuthorizationConfig {
-        issuer: ISSUER.to_owned(),
-        resources: vec![resource(RESOURCE, "crm"), resource(OTHER, "wiki")],
-        scopes: vec![scope("crm:read"), scope("crm:write")],
-        access_lifetime: Duration::from_secs(600),
-        refresh_idle: Duration::from_secs(86_400),
+        scopes: vec![house::scope("crm:read"), house::scope("crm:write")],
         grant_lifetime: Duration::from_secs(30 * 86_400),
-        code_lifetime: Duration::from_secs(60),
-        refresh_grace: Duration::from_secs(10),
-        session_lifetime: Duration::from_secs(86_400),
-        session_idle: Duration::from_secs(3600),
         metadata_documents: true,
-        document_hosts: Vec::new(),
-        dangerous_loopback_documents: false,
-        clients: Vec::new(),
         dynamic_registration: Dynamic::Open,
-        second_factor_required: false,
         assertion_issuers: vec![COMPANY.to_owned()],
         exchange_issuers: vec![COMPANY.to_owned()],
+        ..house::config()
     }
 }
 
 impl World {
     /// Where the log is.
     pub(crate) fn log(&self) -> std::path::PathBuf {
-        self.folder.path().join("audit")
+        self.house.log()
     }
 
     pub(crate) async fn new() -> Self {
@@ -154,77 +130,17 @@ impl World {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut AuthorizationConfig)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(ManualClock::at(Timestamp::from_secs(NOW)));
-        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
-        let memory = Memory::new();
-        let (store, file_key) = (Arc::new(memory.clone()), Secret::new(vec![7; 32]));
-        let keys = Arc::new(MemorySubjectKeys::default());
-        let chance = || (clock.clone() as Arc<_>, Arc::clone(&entropy));
-        let (time, random) = chance();
-        let sealer = SubjectSealer::open(store.clone(), keys, &file_key, time, random);
-        let sealer = Arc::new(sealer.await.unwrap());
-        let safe =
-            VaultStores { keys: store.clone(), tokens: store.clone(), subjects: sealer.clone() };
-        let (time, random) = chance();
-        let vault = Vault::open(safe, &file_key, VaultConfig::default(), time, random).await;
         let network = Arc::new(Network::default());
         let company = key(99, "company-1");
-        let surroundings = Surroundings {
-            sealer: sealer.clone(),
-            clock: clock.clone(),
-            entropy: Arc::clone(&entropy),
-            fetch: network.clone(),
-            file_key,
-        };
-        let stores = haechi_identity::Stores {
-            users: store.clone(),
-            passwords: store.clone(),
-            api_keys: store.clone(),
-            signing_keys: store.clone(),
-            revocations: store.clone(),
-            clients: store.clone(),
-            grants: store.clone(),
-            factors: store.clone(),
-        };
-        let identity = Identity::open(identity_config(&company), stores, surroundings).await;
-        let identity = Arc::new(identity.unwrap());
-        identity.be_authorization_server(ISSUER);
-        let mut audit = AuditConfig::new(folder.path().join("audit"), "test");
-        audit.durability = Durability::Kill;
-        audit.segment_bytes = 1 << 20;
-        let (audit, _) = AuditLog::open(audit, clock.clone()).unwrap();
-        let rooms = haechi_guard::Rooms {
-            identity: Arc::clone(&identity),
-            audit,
-            sealer,
-            protector: Arc::new(vault.unwrap()),
-            clock: clock.clone(),
-            entropy: Arc::clone(&entropy),
-        };
-        let policy = Policy::compile(&PolicySource::default(), 1).unwrap().0;
-        let guard = Guard::new(rooms, Arc::new(policy), GuardConfig::default());
-        let rooms = Rooms {
-            identity: Arc::clone(&identity),
-            guard,
-            fetch: network.clone(),
-            clock: clock.clone(),
-            entropy,
-        };
-        let stores = Stores {
-            users: store.clone(),
-            clients: store.clone(),
-            grants: store.clone(),
-            consents: store.clone(),
-            tickets: store.clone(),
-            sessions: store.clone(),
-            factors: store.clone(),
-            logins: store,
-        };
+        let house = House::new(identity_config(&company), network.clone()).await;
         let mut config = config();
         change(&mut config);
-        let server = AuthorizationServer::new(config, rooms, stores);
-        Self { server, identity, memory, clock, network, company, folder }
+        let server = AuthorizationServer::new(config, house.rooms(), house.stores());
+        server
+            .offer(vec![offered("crm", RESOURCE, "crm:read"), offered("wiki", OTHER, "crm:read")]);
+        let (identity, clock) = (Arc::clone(&house.identity), house.clock.clone());
+        let memory = house.store.clone();
+        Self { server, identity, memory, clock, network, company, house }
     }
 
     /// Adds a client of the operator's with this metadata.
@@ -309,9 +225,7 @@ pub(crate) fn is_proved(answer: &Answer) -> bool {
 }
 
 fn identity_config(company: &SigningKey) -> IdentityConfig {
-    let mut config = IdentityConfig::new(ISSUER);
-    config.passwords =
-        PasswordPolicy { memory_kib: 64, iterations: 1, ..PasswordPolicy::default() };
+    let mut config = house::settings(ISSUER);
     let mut issuer = ForeignIssuer::new(COMPANY, KeyLocation::Given(jwks(company).to_string()));
     issuer.algorithms = [Algorithm::Es256].into();
     config.issuers = vec![issuer];

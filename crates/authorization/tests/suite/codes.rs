@@ -1,6 +1,7 @@
 //! Authorization requests and codes: each attack beside the same request without it.
 
 use crate::desk::{CALLBACK, Desk, FILES, ISSUER, MAIL, VERIFIER, claims};
+use crate::house::offered;
 
 #[tokio::test]
 async fn a_code_gives_tokens_that_open_what_was_asked_for() {
@@ -176,6 +177,20 @@ async fn scopes_that_nobody_offers_are_left_out_and_that_is_told() {
     let answer = desk.redeem("app", &code, &[]).await;
     assert_eq!(answer.member("scope"), "files:read");
     assert_eq!(answer.member("id_token"), "", "openid was not asked for");
+}
+
+#[tokio::test]
+async fn without_a_scope_a_client_gets_what_a_newcomer_should_ask_for_at_that_moment() {
+    let desk = Desk::new().await;
+    let scope = async || {
+        let code = desk.code("app", &[("scope", "")]).await;
+        desk.redeem("app", &code, &[]).await.member("scope")
+    };
+    assert_eq!(scope().await, "files:read");
+    desk.server.offer(vec![offered("files", FILES, "files:write")]);
+    assert_eq!(scope().await, "files:write", "settings were read again");
+    let gone = desk.authorize("app", &[("resource", MAIL)]).await;
+    assert_eq!(gone.told("error").as_deref(), Some("invalid_target"));
 }
 
 #[tokio::test]

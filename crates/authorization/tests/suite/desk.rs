@@ -4,48 +4,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use haechi_audit::{AuditConfig, AuditLog, Durability, Reader};
-use haechi_authorization::{
-    AuthorizationConfig, AuthorizationServer, Dynamic, OfferedResource, Rooms, Scope, Stores, Visit,
-};
+use haechi_audit::Reader;
+use haechi_authorization::{AuthorizationConfig, AuthorizationServer, Stores, Visit};
 use haechi_core::{
-    ClientOrigin, Clock as _, ConsentStore as _, Entropy, Event, Fetch, FetchError, Fetched,
-    ManualClock, Origin, Secret, SeededEntropy, StoredBrowserSession, StoredClient, StoredConsent,
-    Timestamp, TokenAct,
+    ClientOrigin, Clock as _, ConsentStore as _, Event, ManualClock, Origin, Secret,
+    StoredBrowserSession, StoredClient, StoredConsent, Timestamp, TokenAct,
 };
 use haechi_face::Language;
-use haechi_guard::{Guard, GuardConfig};
-use haechi_identity::{
-    Identity, IdentityConfig, NewUser, PasswordPolicy, Stores as IdentityStores, Surroundings,
-    sha256,
-};
-use haechi_policy::{Policy, PolicySource};
-use haechi_storage::{Memory, MemorySubjectKeys};
-use haechi_vault::{SubjectSealer, Vault, VaultConfig, VaultStores};
+use haechi_identity::{Identity, NewUser, sha256};
+use haechi_storage::Memory;
 use http::{Request, Response};
 use serde_json::{Value, json};
 
-pub(crate) const ISSUER: &str = "https://gateway.example";
+use crate::house::{self, House, NoFetch, offered};
+
+pub(crate) use crate::house::ISSUER;
 pub(crate) const FILES: &str = "https://gateway.example/files/mcp";
 pub(crate) const MAIL: &str = "https://gateway.example/mail/mcp";
 pub(crate) const CALLBACK: &str = "https://client.example/callback";
 pub(crate) const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters";
 pub(crate) const SECRET: &str = "a secret of a client that keeps one";
 const COOKIE: &str = "the-secret-of-a-browser-that-somebody-signed-in-with";
-
-#[derive(Debug)]
-struct NoFetch;
-
-#[async_trait]
-impl Fetch for NoFetch {
-    async fn fetch(&self, url: &str) -> Result<Fetched, FetchError> {
-        Err(FetchError::Unreachable(url.to_owned()))
-    }
-}
 
 /// The server. `app` is a public client, `site` one with a secret, `robot` acts for itself; `ann` is
 /// signed in with a browser and has consented to `app` and `site`.
@@ -55,7 +37,9 @@ pub(crate) struct Desk {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: Memory,
     pub(crate) user_id: String,
-    folder: tempfile::TempDir,
+    /// The certificate that requests come with.
+    pub(crate) certificate: Option<[u8; 32]>,
+    house: House,
 }
 
 fn texts(words: &[&str]) -> Vec<String> {
@@ -63,32 +47,8 @@ fn texts(words: &[&str]) -> Vec<String> {
 }
 
 fn config() -> AuthorizationConfig {
-    let offered = |name: &str, uri: &str| OfferedResource {
-        uris: texts(&[uri]),
-        name: name.to_owned(),
-        scopes: vec![format!("{name}:read")],
-    };
-    let scope = |name: &str| Scope { name: name.to_owned(), english: None, korean: None };
-    AuthorizationConfig {
-        issuer: ISSUER.to_owned(),
-        resources: vec![offered("files", FILES), offered("mail", MAIL)],
-        scopes: ["files:read", "files:write", "mail:read"].map(scope).into(),
-        access_lifetime: Duration::from_secs(600),
-        refresh_idle: Duration::from_secs(86_400),
-        grant_lifetime: Duration::from_secs(864_000),
-        code_lifetime: Duration::from_secs(60),
-        refresh_grace: Duration::from_secs(10),
-        session_lifetime: Duration::from_secs(12 * 3600),
-        session_idle: Duration::from_secs(12 * 3600),
-        metadata_documents: false,
-        document_hosts: Vec::new(),
-        dangerous_loopback_documents: false,
-        clients: Vec::new(),
-        dynamic_registration: Dynamic::Off,
-        second_factor_required: false,
-        assertion_issuers: Vec::new(),
-        exchange_issuers: Vec::new(),
-    }
+    let scopes = ["files:read", "files:write", "mail:read"].map(house::scope);
+    AuthorizationConfig { scopes: scopes.into(), ..house::config() }
 }
 
 fn client(client_id: &str, grants: &[&str], method: &str, origin: ClientOrigin) -> StoredClient {
@@ -151,50 +111,31 @@ impl Desk {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut AuthorizationConfig)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(ManualClock::at(Timestamp(1_800_000_000_000)));
-        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
-        let (store, file_key) = (Memory::new(), Secret::new(vec![7; 32]));
-        let shared = || Arc::new(store.clone());
-        let keys = Arc::new(MemorySubjectKeys::default());
-        let (time, chance) = (clock.clone(), Arc::clone(&entropy));
-        let sealer = SubjectSealer::open(shared(), keys, &file_key, time, chance);
-        let sealer = Arc::new(sealer.await.unwrap());
-        let safe = VaultStores { keys: shared(), tokens: shared(), subjects: sealer.clone() };
-        let (time, chance) = (clock.clone(), Arc::clone(&entropy));
-        let vault = Vault::open(safe, &file_key, VaultConfig::default(), time, chance).await;
-        let surroundings = Surroundings {
-            sealer: sealer.clone(),
-            clock: clock.clone(),
-            entropy: Arc::clone(&entropy),
-            fetch: Arc::new(NoFetch),
-            file_key,
-        };
-        let identity = Arc::new(identity(&store, surroundings).await);
-        let mut audit = AuditConfig::new(folder.path().join("audit"), "test");
-        (audit.durability, audit.segment_bytes) = (Durability::Kill, 1 << 20);
-        let (audit, _) = AuditLog::open(audit, clock.clone()).unwrap();
-        let hall = haechi_guard::Rooms {
-            identity: identity.clone(),
-            audit,
-            sealer,
-            protector: Arc::new(vault.unwrap()),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-        };
-        let policy = Policy::compile(&PolicySource::default(), 1).unwrap().0;
-        let rooms = Rooms {
-            identity: identity.clone(),
-            guard: Guard::new(hall, Arc::new(policy), GuardConfig::default()),
-            fetch: Arc::new(NoFetch),
-            clock: clock.clone(),
-            entropy,
-        };
+        Self::keeping(change, House::stores).await
+    }
+
+    /// A desk that keeps what it knows in `stores`.
+    pub(crate) async fn keeping(
+        change: impl FnOnce(&mut AuthorizationConfig),
+        stores: impl FnOnce(&House) -> Stores,
+    ) -> Self {
+        let house = House::new(house::settings("haechi"), Arc::new(NoFetch)).await;
         let mut config = config();
         change(&mut config);
-        let server = AuthorizationServer::new(config, rooms, stores(&store));
-        let user_id = identity.user("ann").await.unwrap().user_id;
-        let desk = Self { server, identity, clock, store, user_id, folder };
+        let server = AuthorizationServer::new(config, house.rooms(), stores(&house));
+        server
+            .offer(vec![offered("files", FILES, "files:read"), offered("mail", MAIL, "mail:read")]);
+        let (identity, clock) = (Arc::clone(&house.identity), house.clock.clone());
+        let ann = NewUser {
+            username: "ann".to_owned(),
+            display_name: Some("Ann the Tester".to_owned()),
+            email: Some("ann@example.com".to_owned()),
+            roles: ["user".to_owned()].into(),
+            password: None,
+        };
+        let user_id = identity.add_user(ann).await.unwrap().user_id;
+        let store = house.store.clone();
+        let desk = Self { server, identity, clock, store, user_id, certificate: None, house };
         desk.furnish().await;
         desk
     }
@@ -260,7 +201,7 @@ impl Desk {
             origin: &origin,
             language: Language::English,
             secure: true,
-            certificate: None,
+            certificate: self.certificate,
         };
         let response = self.server.answer(&visit).await.expect("an address of the server");
         let (parts, body) = response.into_parts();
@@ -353,13 +294,12 @@ impl Desk {
     }
 
     pub(crate) fn wait(&self, secs: u64) {
-        self.clock.advance(Duration::from_secs(secs));
+        self.house.wait(secs);
     }
 
     /// What the log says of tokens.
     pub(crate) fn acts(&self) -> Vec<TokenAct> {
-        let reader = Reader::open(&self.folder.path().join("audit")).unwrap();
-        let events = reader.entries(0).map(|entry| entry.unwrap().event);
+        let events = self.house.events().into_iter();
         events
             .filter_map(|event| if let Event::Token(act) = event { Some(act) } else { None })
             .collect()
@@ -394,45 +334,4 @@ fn written(usual: &[(&str, &str)], change: &[(&str, &str)]) -> String {
 pub(crate) fn claims(token: &str) -> Value {
     let payload = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
-}
-
-async fn identity(store: &Memory, surroundings: Surroundings) -> Identity {
-    let shared = || Arc::new(store.clone());
-    let stores = IdentityStores {
-        users: shared(),
-        passwords: shared(),
-        api_keys: shared(),
-        signing_keys: shared(),
-        revocations: shared(),
-        clients: shared(),
-        grants: shared(),
-        factors: shared(),
-    };
-    let mut settings = IdentityConfig::new("haechi");
-    settings.passwords = PasswordPolicy { memory_kib: 64, iterations: 1, ..Default::default() };
-    let identity = Identity::open(settings, stores, surroundings).await.unwrap();
-    identity.be_authorization_server(ISSUER);
-    let ann = NewUser {
-        username: "ann".to_owned(),
-        display_name: Some("Ann the Tester".to_owned()),
-        email: Some("ann@example.com".to_owned()),
-        roles: ["user".to_owned()].into(),
-        password: None,
-    };
-    identity.add_user(ann).await.unwrap();
-    identity
-}
-
-fn stores(store: &Memory) -> Stores {
-    let shared = || Arc::new(store.clone());
-    Stores {
-        users: shared(),
-        clients: shared(),
-        grants: shared(),
-        consents: shared(),
-        tickets: shared(),
-        sessions: shared(),
-        factors: shared(),
-        logins: shared(),
-    }
 }

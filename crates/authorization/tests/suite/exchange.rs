@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use haechi_core::{
-    Credentials, GrantStore, LoginStore, Secret, StoredGrant, StoredLogin, StoredUser,
+    ClientStore, Credentials, GrantStore, LoginStore, Secret, StoredGrant, StoredLogin, StoredUser,
 };
 use haechi_identity::{AccessTokenOrder, Audience, Holder, NewUser};
 use serde_json::{Value, json};
@@ -34,6 +34,7 @@ impl Desk {
     async fn new() -> Self {
         let world = World::new().await;
         world.add_client("backend", &metadata()).await;
+        world.add_client("front", &metadata()).await;
         let new = NewUser {
             username: "kim".to_owned(),
             display_name: None,
@@ -175,6 +176,63 @@ async fn revoking_the_family_ends_what_was_exchanged() {
     assert!(!is_good(&desk.world, &answer).await);
     let again = desk.exchange(&token, &[]).await;
     assert_eq!((again.status, again.error()), (400, "invalid_request"));
+}
+
+#[tokio::test]
+async fn what_was_exchanged_ends_with_the_client_it_was_exchanged_for() {
+    let desk = Desk::new().await;
+    link(&desk).await;
+    for token in [desk.token(None, 300).await, foreign(&desk, None, "kim-there")] {
+        let answer = desk.exchange(&token, &[]).await;
+        assert!(is_good(&desk.world, &answer).await, "{answer:?}");
+        ClientStore::remove(&desk.world.memory, "backend").await.unwrap();
+        assert!(!is_good(&desk.world, &answer).await);
+        desk.world.clock.advance(Duration::from_secs(1));
+        desk.world.add_client("backend", &metadata()).await;
+        assert!(!is_good(&desk.world, &answer).await, "one of the same name is another");
+    }
+}
+
+#[tokio::test]
+async fn a_token_for_somebody_else_is_known_and_revoked_here() {
+    const FAR: &str = "https://far.example/api";
+    let desk = Desk::new().await;
+    let mut metadata = metadata();
+    metadata["token_exchange_audiences"] = json!([FAR]);
+    desk.world.add_client("far", &metadata).await;
+    let basic = format!("Basic {}", STANDARD.encode(format!("far:{SECRET}")));
+    let token = desk.token(None, 300).await;
+    let form = [
+        ("grant_type", GRANT_TYPE),
+        ("subject_token", token.as_str()),
+        ("subject_token_type", ACCESS_TOKEN),
+    ];
+    let answer = desk.world.post("/oauth/token", &form, Some(&basic)).await;
+    let exchanged = answer.body["access_token"].as_str().unwrap();
+    let ask = async || {
+        desk.world.post("/oauth/introspect", &[("token", exchanged)], Some(&basic)).await.body
+    };
+    let told = ask().await;
+    assert_eq!((&told["active"], &told["aud"]), (&json!(true), &json!(FAR)));
+    assert!(!is_good(&desk.world, &answer).await, "it opens nothing here");
+    let revoked = desk.world.post("/oauth/revoke", &[("token", exchanged)], Some(&basic)).await;
+    assert_eq!(revoked.status, 200);
+    assert_eq!(ask().await, json!({ "active": false }));
+}
+
+#[tokio::test]
+async fn what_another_issuer_calls_a_grant_is_none_of_ours() {
+    let desk = Desk::new().await;
+    link(&desk).await;
+    let now = desk.world.now_secs();
+    let stated = json!({
+        "iss": COMPANY, "sub": "kim-there", "aud": RESOURCE, "iat": now, "exp": now + 60,
+        "jti": "t", "client_id": "portal", "scope": "crm:read", "grant": "of-theirs",
+    });
+    let token = desk.world.company.sign("at+jwt", &stated).unwrap();
+    let answer = desk.exchange(&token, &[]).await;
+    assert_eq!(claims(&answer).get("grant"), None);
+    assert!(is_good(&desk.world, &answer).await);
 }
 
 #[tokio::test]

@@ -96,6 +96,38 @@ async fn an_answer_in_another_browser_shows_a_page_and_signs_nobody_in() {
 }
 
 #[tokio::test]
+async fn who_did_not_come_in_can_try_another_way_in_the_same_browser() {
+    let (world, fakes) = world(true, &["one"]).await;
+    let mut browser = Browser::new(&world);
+    let ticket = browser.authorize(&Asked::default()).await.field("ticket");
+    let away = browser.get(&format!("/oauth/federation/one?ticket={ticket}")).await;
+    let refused = fakes[0].refuse(&away.location().unwrap());
+    let mut another = Browser::new(&world);
+    let page = another.get(&callback("one", &refused)).await;
+    assert!(page.status() == 400 && !page.says("Back to the sign-in"), "{}", page.text);
+    let page = browser.get(&callback("one", &refused)).await;
+    assert_eq!(page.status(), 400);
+    let back = format!("/oauth/sign-in?ticket={ticket}");
+    assert!(page.says(&format!("href=\"{back}\"")), "{}", page.text);
+    let page = browser.get(&back).await;
+    assert!(page.says("name=\"password\""), "{}", page.text);
+}
+
+#[tokio::test]
+async fn nobody_begins_so_many_sign_ins_that_others_cannot() {
+    let (world, _) = world(true, &["one"]).await;
+    let mut flood = Browser::new(&world);
+    for host in 0..300 {
+        flood.address = format!("2001:db8::{host:x}").parse().unwrap();
+        assert_eq!(flood.get("/oauth/federation/one").await.status(), 303);
+    }
+    assert_eq!(flood.get("/oauth/federation/one").await.status(), 503);
+    assert_eq!(Browser::new(&world).get("/oauth/federation/one").await.status(), 303);
+    world.wait(60);
+    assert_eq!(flood.get("/oauth/federation/one").await.status(), 303);
+}
+
+#[tokio::test]
 async fn without_passwords_the_only_provider_is_gone_to_at_once() {
     let (world, fakes) = world(false, &["one"]).await;
     let mut browser = Browser::new(&world);

@@ -15,18 +15,17 @@ use haechi_core::{
 };
 use haechi_identity::jose::Algorithm;
 use haechi_identity::{
-    ClientAuthentication, Identity, IdentityConfig, KeyRefresh, NewUser, PasswordPolicy,
-    ProviderRules, Stores, Surroundings,
+    ClientAuthentication, Identity, KeyRefresh, NewUser, ProviderRules, Surroundings,
 };
 use haechi_storage::{Memory, MemorySubjectKeys};
 use haechi_vault::SubjectSealer;
 
 use crate::federation_provider::{CLIENT, CLIENT_SECRET, FakeProvider, Network};
+use crate::house::{NOW, identity_stores, settings};
 
-pub(crate) const OWN: &str = "https://gateway.example";
+pub(crate) use crate::house::ISSUER as OWN;
 pub(crate) const BROWSER: &str = "a secret of the first browser, 128 bits and more";
 pub(crate) const OTHER_BROWSER: &str = "a secret of another browser, 128 bits and more";
-const NOW: u64 = 1_800_000_000;
 
 pub(crate) struct World {
     pub(crate) federation: Federation,
@@ -103,7 +102,8 @@ impl World {
             fetch: Arc::clone(&network) as _,
             file_key: Secret::new(vec![7; 32]),
         };
-        let identity = Identity::open(config(), stores(&memory), surroundings).await.unwrap();
+        let identity =
+            Identity::open(settings(OWN), identity_stores(&memory), surroundings).await.unwrap();
         let identity = Arc::new(identity);
         let client = Client::new(ClientSurroundings {
             fetch: Arc::clone(&network) as _,
@@ -214,26 +214,5 @@ pub(crate) fn begin(provider: &str) -> Begin<'_> {
         max_age: None,
         login_hint: None,
         language: Some("ko"),
-    }
-}
-
-fn config() -> IdentityConfig {
-    let mut config = IdentityConfig::new(OWN);
-    let cheap = PasswordPolicy { memory_kib: 64, iterations: 1, ..PasswordPolicy::default() };
-    config.passwords = cheap;
-    config
-}
-
-fn stores(memory: &Memory) -> Stores {
-    let shared = || Arc::new(memory.clone());
-    Stores {
-        users: shared(),
-        passwords: shared(),
-        api_keys: shared(),
-        signing_keys: shared(),
-        revocations: shared(),
-        clients: shared(),
-        factors: shared(),
-        grants: shared(),
     }
 }

@@ -29,12 +29,18 @@ mod federation_provider;
 #[cfg(test)]
 mod federation_world;
 #[cfg(test)]
+mod house;
+#[cfg(test)]
 mod identity_assertions;
 #[cfg(test)]
 mod page_attacks;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod second_factors;
+#[cfg(test)]
+mod senders;
 #[cfg(test)]
 mod tokens;

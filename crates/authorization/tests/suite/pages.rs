@@ -2,7 +2,8 @@
 
 use haechi_core::{ConsentStore as _, Secret};
 
-use crate::browser::{Asked, Browser, CALLBACK, PASSWORD, World};
+use crate::browser::{Asked, Browser, CALLBACK, PASSWORD, RESOURCE, World};
+use crate::house::offered;
 
 #[tokio::test]
 async fn a_person_signs_in_consents_and_the_client_gets_its_answer() {
@@ -189,6 +190,26 @@ async fn pages_speak_the_language_of_the_browser_or_the_one_that_was_chosen() {
     browser.cookies.remove("__Host-haechi-language");
     let page = browser.authorize(&Asked::default()).await;
     assert!(page.says("파일 읽기") && page.says("접근을 허용하시겠습니까?"));
+}
+
+#[tokio::test]
+async fn a_person_reads_the_name_of_what_is_offered_at_that_moment() {
+    let world = World::new().await;
+    let mut browser = Browser::new(&world);
+    browser.enter("ann").await;
+    for (name, shown) in
+        [("files", "files"), ("papers", "papers"), ("", "All servers behind this gateway")]
+    {
+        world.server.offer(vec![offered(name, RESOURCE, "files:read")]);
+        let page = browser.authorize(&Asked::default()).await;
+        assert!(page.says(shown) && !page.says(RESOURCE), "{}", page.text);
+    }
+    let papers = "https://gateway.example/papers/mcp";
+    let both = [offered("", RESOURCE, "files:read"), offered("papers", papers, "files:read")];
+    world.server.offer(both.into());
+    let more = vec![("resource", papers)];
+    let page = browser.authorize(&Asked { more, ..Asked::default() }).await;
+    assert!(page.says("All servers") && !page.says("papers"), "{}", page.text);
 }
 
 #[tokio::test]

@@ -286,3 +286,19 @@ async fn what_is_stored_tells_nothing_and_a_reset_lets_the_password_in_again() {
     let none = factors.check_code(&user_id, &Secret::from(codes[0].clone())).await;
     assert!(none.is_err());
 }
+
+#[tokio::test]
+async fn one_user_is_asked_for_passkeys_so_often_within_a_minute_and_codes_go_on() {
+    let world = World::new().await;
+    let (mut ann, mut bob) = (Browser::new(&world), Browser::new(&world));
+    ann.enter("ann").await;
+    bob.enter("bob").await;
+    for _ in 0..30 {
+        assert!(ann.get("/oauth/second-factor").await.says("make-passkey"));
+    }
+    let page = ann.get("/oauth/second-factor").await;
+    assert!(!page.says("make-passkey") && page.says("id=\"key\""), "{}", page.text);
+    assert!(bob.get("/oauth/second-factor").await.says("make-passkey"), "another user");
+    world.wait(60);
+    assert!(ann.get("/oauth/second-factor").await.says("make-passkey"));
+}

@@ -1,6 +1,7 @@
 //! Refresh tokens, clients that act for themselves, revocation, introspection, userinfo.
 
 use crate::desk::{Desk, FILES, MAIL, claims};
+use crate::house::offered;
 
 #[tokio::test]
 async fn a_refresh_token_gives_new_tokens_and_another_refresh_token() {
@@ -96,6 +97,28 @@ async fn a_client_acts_for_itself_when_it_proved_itself() {
 }
 
 #[tokio::test]
+async fn a_client_that_cannot_name_a_resource_gets_a_token_that_opens_each() {
+    const ALL: &str = "https://gateway.example/mcp";
+    let desk = Desk::new().await;
+    let fields = [("grant_type", "client_credentials")];
+    let nothing = desk.post("token", "robot", &fields, &[]).await;
+    assert_eq!(nothing.member("error"), "invalid_target", "no address is all of them");
+    let mut all = vec![offered("", ALL, "files:read"), offered("files", FILES, "files:read")];
+    desk.server.offer(all.clone());
+    let access = desk.post("token", "robot", &fields, &[]).await.member("access_token");
+    for (resource, opens) in [(ALL, true), (FILES, true), (MAIL, false)] {
+        assert_eq!(desk.opens(&access, resource).await, opens, "{resource}");
+    }
+    for number in 0..15 {
+        let uri = format!("https://gateway.example/n{number}/mcp");
+        all.push(offered("one of many", &uri, "files:read"));
+    }
+    desk.server.offer(all);
+    let access = desk.post("token", "robot", &fields, &[]).await.member("access_token");
+    assert!(desk.opens(&access, ALL).await && !desk.opens(&access, FILES).await, "too many");
+}
+
+#[tokio::test]
 async fn there_is_no_password_grant_and_no_other_that_is_not_named() {
     let desk = Desk::new().await;
     for grant in ["password", "implicit", "none", "urn:ietf:params:oauth:grant-type:device_code"] {
@@ -152,6 +175,34 @@ async fn a_revoked_token_opens_nothing() {
         let answer = desk.post("revoke", "app", &[("token", unknown)], &[]).await;
         assert_eq!(answer.status, 200, "{unknown} is revoked already");
     }
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_was_replaced_still_ends_its_grant() {
+    let desk = Desk::new().await;
+    let first = desk.tokens("app").await.member("refresh_token");
+    let lost = desk.refresh("app", &first, &[]).await.member("access_token");
+    let stolen = desk.post("revoke", "other", &[("token", &first)], &[]).await;
+    assert_eq!(stolen.member("error"), "invalid_grant");
+    assert!(desk.opens(&lost, FILES).await, "only its own client revokes a token");
+    assert_eq!(desk.post("revoke", "app", &[("token", &first)], &[]).await.status, 200);
+    assert!(!desk.opens(&lost, FILES).await);
+}
+
+#[tokio::test]
+async fn one_grant_is_refreshed_so_often_within_a_minute_and_no_more() {
+    let desk = Desk::new().await;
+    let mut token = desk.tokens("app").await.member("refresh_token");
+    for _ in 0..60 {
+        token = desk.refresh("app", &token, &[]).await.member("refresh_token");
+    }
+    let often = desk.refresh("app", &token, &[]).await;
+    assert_eq!((often.status, &*often.member("error")), (429, "slow_down"));
+    assert_eq!(often.header("retry-after"), "60");
+    let other = desk.tokens("app").await.member("refresh_token");
+    assert_eq!(desk.refresh("app", &other, &[]).await.status, 200, "another grant");
+    desk.wait(60);
+    assert_eq!(desk.refresh("app", &token, &[]).await.status, 200, "a no uses nothing up");
 }
 
 #[tokio::test]
