@@ -29,7 +29,7 @@ const CONCURRENT: usize = 16;
 /// How long a command may take, and its answer be waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A gateway that starts has its lock before its socket.
-const ATTEMPTS: u32 = 20;
+const ATTEMPTS: u32 = 60;
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why the gateway that owns the data directory did not do something.

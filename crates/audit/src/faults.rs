@@ -304,8 +304,8 @@ impl DiskFile for FaultFile {
         self.inner.size()
     }
 
-    fn is_blank_from(&self, offset: u64) -> io::Result<bool> {
-        self.inner.is_blank_from(offset)
+    fn is_blank(&self) -> io::Result<bool> {
+        self.inner.is_blank()
     }
 }
 

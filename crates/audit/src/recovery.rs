@@ -129,7 +129,7 @@ fn inspect_spare(around: &Surroundings, segments: &mut Vec<Segment>) -> Result<S
         HeaderRead::Broken => {}
     }
     let size = file.size().map_err(at(&path))?;
-    let usable = size == around.config.segment_bytes && file.is_blank_from(0).map_err(at(&path))?;
+    let usable = size == around.config.segment_bytes && file.is_blank().map_err(at(&path))?;
     Ok(if usable { Spare::Ready(file, size) } else { Spare::Wanted })
 }
 
@@ -210,7 +210,9 @@ impl Walk {
             let blank = self.frames(&mut frames).map_err(at(path))?;
             let last = blank && self.stopped && index + 1 == segments.len();
             // After a power cut what came behind may be there without its beginning.
-            let clean = last && file.is_blank_from(frames.offset()).map_err(at(path))?;
+            let clean = last
+                && (self.is_of(around)
+                    || scan::is_blank_from(file.as_ref(), frames.offset()).map_err(at(path))?);
             end = Some(End { index, file, offset: frames.offset(), clean });
             index += 1;
         }
@@ -219,6 +221,12 @@ impl Walk {
             offset: 0,
             sequence: self.next,
         })
+    }
+
+    /// Whether the machine was not started again since the last entry: then the kernel still has
+    /// everything that was written, in order.
+    fn is_of(&self, around: &Surroundings) -> bool {
+        around.boot.as_deref().is_some_and(|boot| *boot == *self.boot)
     }
 
     /// Takes in the entries of one segment; `true` when nothing follows them directly.
@@ -303,9 +311,8 @@ impl End {
         if self.offset < marked || any_marked(around, after)? {
             return Err(self.damaged(segments, walk));
         }
-        // Under the same boot id the kernel still has everything that was written, in order: a
-        // kill leaves at most one torn write, and nothing behind it.
-        let same_boot = around.boot.as_deref().is_some_and(|boot| *boot == *walk.boot);
+        // A kill leaves at most one torn write, and nothing behind it.
+        let same_boot = walk.is_of(around);
         let behind = scan::later_frame(file, self.offset..u64::MAX, walk.next).map_err(at(path))?
             || any_written(around, after, walk.next)?;
         if same_boot && behind {

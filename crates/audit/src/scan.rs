@@ -155,6 +155,22 @@ fn is_frame(file: &dyn DiskFile, place: u64, least: u64) -> io::Result<bool> {
     }))
 }
 
+/// Whether there is nothing but zeros from `from` on.
+pub(crate) fn is_blank_from(file: &dyn DiskFile, from: u64) -> io::Result<bool> {
+    let (mut chunk, zeros) = (vec![0; CHUNK_BYTES], vec![0; CHUNK_BYTES]);
+    let mut offset = from;
+    loop {
+        let read = file.read_at(&mut chunk, offset)?;
+        if chunk.get(..read) != zeros.get(..read) {
+            return Ok(false);
+        }
+        if read < CHUNK_BYTES {
+            return Ok(true);
+        }
+        offset += read as u64;
+    }
+}
+
 /// Writes zeros over everything from `from` on that is not zero, and answers how many bytes reach
 /// from there to the last that was not.
 pub(crate) fn blank_from(file: &dyn DiskFile, from: u64) -> io::Result<u64> {
