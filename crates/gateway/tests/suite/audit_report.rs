@@ -102,9 +102,11 @@ fn a_report_says_what_happened_in_both_languages_and_opens_names_only_when_asked
         assert!(html.contains(part), "{part}");
     }
     assert!(html.contains("Every entry is the one that was signed."), "{html}");
-    for never in ["<script", "http://", "https://", "src=", "@import", "ada"] {
+    for never in ["<script", "http://", "https://", "src=", "@import"] {
         assert!(!html.contains(never), "{never}");
     }
+    // As a word: digests in hexadecimal may well have these letters.
+    assert!(!html.split(|char: char| !char.is_alphanumeric()).any(|word| word == "ada"));
     let korean = home.good(&[&["--lang", "ko"], &month[..]].concat()).out;
     assert!(korean.contains("<html lang=\"ko\">") && korean.contains("감사 보고서"));
     let named = home.good(&[&month[..], &["--format", "markdown", "--names"]].concat()).out;
