@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use haechi_core::json::{Checked, Editor, JsonError, Limits, Text};
+use haechi_core::json::{Checked, Editor, JsonError, Kind, Limits, Text};
 use haechi_core::rpc::{Envelope, RequestId, method};
 use haechi_core::{Action, Era, Origin, Resource, UpstreamName};
 
@@ -45,7 +45,8 @@ impl GovernedCall {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Malformed`] when it is not a request, or names nothing where it must.
+    /// [`Refusal::Malformed`] when it is not a request, names nothing where it must, or has arguments
+    /// that are no object.
     pub(crate) fn read(call: Call) -> Result<Self, Refusal> {
         let (id, method, action, name) = {
             let envelope = Envelope::read(call.body.text())
@@ -58,7 +59,11 @@ impl GovernedCall {
             (id.clone(), Arc::from(&**method), action, name(&envelope, action)?)
         };
         let resource = Resource { upstream: call.upstream.clone(), name };
-        Ok(Self { call, id, method, action, resource })
+        let read = Self { call, id, method, action, resource };
+        match read.arguments().map(Text::kind) {
+            None | Some(Kind::Object | Kind::Null) => Ok(read),
+            Some(_) => Err(Refusal::Malformed("`arguments` must be an object")),
+        }
     }
 
     /// The request's id.

@@ -46,6 +46,23 @@ async fn a_denied_call_never_leaves_and_its_entry_can_be_found() {
 }
 
 #[tokio::test]
+async fn arguments_that_are_no_object_never_leave() {
+    let hall = Hall::new().await;
+    let ann = hall.person("ann", &["user"]).await;
+    for arguments in ["{}", "null"] {
+        assert!(hall.call(&ann, tool_call(Era::Modern, "read_card", arguments)).await.is_ok());
+    }
+    let before = hall.upstream.seen();
+    for arguments in [r#"["4111"]"#, r#""4111""#, "4111", "true"] {
+        for era in [Era::Modern, Era::Legacy] {
+            let refused = hall.call(&ann, tool_call(era, "read_card", arguments)).await;
+            assert!(matches!(refused, Err(Refusal::Malformed(_))), "{refused:?}");
+        }
+    }
+    assert_eq!(hall.upstream.seen(), before);
+}
+
+#[tokio::test]
 async fn a_person_without_a_role_and_a_method_without_a_rule_are_denied() {
     let hall = Hall::new().await;
     let nobody = hall.person("nobody", &[]).await;
